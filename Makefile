@@ -1,0 +1,56 @@
+# Every target does its own set-up; `make run` and `make test` are all one needs.
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+PACKAGES := server simulator fake_openai loadtests reports
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-unit test-browser bench lint types format speech clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
+
+run: ## the bridge, the page and (without OPENAI_API_KEY) the fake, on http://127.0.0.1:$(PORT)
+	@scripts/environment.sh $(VENV) speech
+	$(BIN)/voicebridge serve --port $(PORT)
+
+test: ## every test: unit, contract, integration, real Chromium
+	@scripts/environment.sh $(VENV) test,browser,speech
+	@scripts/browser.sh
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-unit: ## the tests without sockets
+	@scripts/environment.sh $(VENV) test,browser,speech
+	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+test-browser: ## the tests in a real Chromium
+	@scripts/environment.sh $(VENV) test,browser,speech
+	@scripts/browser.sh
+	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
+
+bench: ## micro-benchmarks, then calls through bridge and fake with the figures they cost
+	@scripts/environment.sh $(VENV) test,browser,speech
+	$(BIN)/python -m pytest tests/bench --benchmark-enable --benchmark-only $(PYTEST_ARGS)
+	$(BIN)/voicebridge bench
+
+lint: ## ruff: rules and formatting
+	@scripts/environment.sh $(VENV) test,browser,speech
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: ## let ruff mend what it can
+	@scripts/environment.sh $(VENV) test,browser,speech
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: ## mypy, strict
+	@scripts/environment.sh $(VENV) test,browser,speech
+	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+
+speech: ## make the committed speech files again (needs flite and espeak-ng)
+	@scripts/environment.sh $(VENV) test,browser,speech
+	$(BIN)/python scripts/make_speech.py
+
+clean: ## forget the environment and everything generated
+	rm -rf $(VENV) reports/out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
