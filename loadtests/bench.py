@@ -1,0 +1,114 @@
+"""`voicebridge bench`: calls through a fresh bridge, and what they felt like and cost.
+
+For each number of sessions a bridge (with its embedded fake) and a simulator are
+started as child processes on loopback; the figures are the simulator's. Nothing is
+kept between two numbers, so that one cannot colour the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from loadtests.processes import BridgeProcess, ProcessError, simulate
+from reports.machine import this_machine
+from reports.markdown import render
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    arguments = argparse.ArgumentParser(
+        prog="voicebridge bench",
+        description="Measure calls through a bridge and a fake started for it here.",
+        epilog="Leaves results.json, report.md and the calls in reports/out/<time>/.",
+    )
+    arguments.add_argument(
+        "--sessions",
+        type=_counts,
+        default=(1, 5, 10),
+        metavar="N,N,…",
+        help="calls at the same time, one run each (default 1,5,10)",
+    )
+    arguments.add_argument(
+        "--seconds", type=float, default=20.0, help="length of a call (default 20)"
+    )
+    arguments.add_argument(
+        "--leg",
+        choices=("datachannel", "track"),
+        default="datachannel",
+        help="how the browsers carry audio (default datachannel)",
+    )
+    arguments.add_argument(
+        "--out", type=Path, default=None, help="folder of this run's files"
+    )
+    arguments.add_argument(
+        "--json", type=Path, default=None, help="also write the results here"
+    )
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the bench; 0 when every call of every run was good."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    options = parser().parse_args(given)
+    started = datetime.now(UTC)
+    out: Path = options.out or Path("reports/out") / started.strftime("%Y%m%dT%H%M%SZ")
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        results = [_run(n, options.seconds, options.leg, out) for n in options.sessions]
+    except ProcessError as exc:
+        print(f"bench: {exc}", file=sys.stderr)
+        return 2
+    run = {
+        "machine": str(this_machine()),
+        "command": shlex.join(["voicebridge", "bench", *given]),
+        "started_at": started.isoformat(timespec="seconds"),
+        "results": results,
+    }
+    text = json.dumps(run, indent=2)
+    for path in (out / "results.json", *([options.json] if options.json else [])):
+        path.write_text(text + "\n")
+    report = render(run)
+    (out / "report.md").write_text(report)
+    print(report)
+    print(f"files: {out}")
+    return 0 if all(result["exit_status"] == 0 for result in results) else 1
+
+
+def _run(sessions: int, seconds: float, leg: str, out: Path) -> dict[str, Any]:
+    print(f"bench: {sessions} sessions, {seconds:g} s …", file=sys.stderr, flush=True)
+    with BridgeProcess(log=out / f"bridge-{sessions}.log") as bridge:
+        status, _, summary = simulate(
+            bridge.url,
+            sessions=sessions,
+            seconds=seconds,
+            out=out / f"calls-{sessions}.jsonl",
+            arguments=["--leg", leg],
+        )
+    return {
+        "sessions": sessions,
+        "seconds": seconds,
+        "leg": leg,
+        "exit_status": status,
+        "summary": summary,
+    }
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        counts = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not numbers with commas: {text}") from None
+    if not counts or min(counts) < 1:
+        raise argparse.ArgumentTypeError("every number of sessions is 1 or more")
+    return counts
+
+
+if __name__ == "__main__":
+    sys.exit(main())

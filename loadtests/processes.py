@@ -1,0 +1,160 @@
+"""The bridge and the simulator as child processes, started and ended by pid."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+KEYS_OF_THE_USER = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+
+
+class ProcessError(RuntimeError):
+    """A child process did not start, or ended when it should not have."""
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get_json(url: str, *, timeout_s: float = 5.0) -> Any:
+    """The JSON that a GET of this http:// URL answers with."""
+    with urllib.request.urlopen(url, timeout=timeout_s) as response:
+        return json.load(response)
+
+
+class BridgeProcess(AbstractContextManager["BridgeProcess"]):
+    """`voicebridge serve` on a free loopback port, with its embedded fake.
+
+    The user's key is taken out of the environment: a bench never talks to OpenAI.
+    Leaving the context sends SIGTERM and waits; then SIGKILL.
+    """
+
+    def __init__(
+        self,
+        *,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._arguments = tuple(arguments)
+        self._environment = dict(environment or {})
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise ProcessError("the bridge has not been started")
+        return self._process.pid
+
+    def __enter__(self) -> BridgeProcess:
+        environment = {k: v for k, v in os.environ.items() if k not in KEYS_OF_THE_USER}
+        environment |= self._environment
+        sink = self._log.open("wb") if self._log else subprocess.DEVNULL
+        try:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "server.cli", "serve"),
+                    *("--host", "127.0.0.1", "--port", str(self.port)),
+                    *self._arguments,
+                ],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+            )
+        finally:
+            if self._log and not isinstance(sink, int):
+                sink.close()
+        try:
+            self._wait_until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def health(self) -> dict[str, Any]:
+        """What /healthz says now."""
+        answer: dict[str, Any] = get_json(f"{self.url}/healthz")
+        return answer
+
+    def stop(self) -> int:
+        """End it and return its exit status; a second call does nothing new."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        return self._process.wait()
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                raise ProcessError(
+                    f"the bridge ended with {self._process.returncode} at start"
+                    + (f", see {self._log}" if self._log else "")
+                )
+            try:
+                self.health()
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+            else:
+                return
+        raise ProcessError(f"the bridge did not answer within {START_TIMEOUT_S:.0f} s")
+
+
+def simulate(
+    url: str,
+    *,
+    sessions: int,
+    seconds: float,
+    out: Path,
+    arguments: Sequence[str] = (),
+    timeout_s: float | None = None,
+) -> tuple[int, list[dict[str, Any]], dict[str, Any]]:
+    """Run `voicebridge simulate`; its exit status, the calls and the summary.
+
+    Raises:
+        ProcessError: when it wrote no summary, or took far longer than it should.
+    """
+    limit_s = timeout_s if timeout_s is not None else seconds + 60
+    command = [
+        *(sys.executable, "-m", "simulator", "--url", url),
+        *("--sessions", str(sessions), "--seconds", str(seconds)),
+        *("--json", str(out), *arguments),
+    ]
+    try:
+        status = subprocess.run(
+            command, stdin=subprocess.DEVNULL, timeout=limit_s, check=False
+        ).returncode
+    except subprocess.TimeoutExpired as exc:
+        raise ProcessError(f"the simulator ran longer than {limit_s:.0f} s") from exc
+    lines = [json.loads(line) for line in out.read_text().splitlines() if line]
+    if not lines or "summary" not in lines[-1]:
+        raise ProcessError(f"the simulator left no summary (exit status {status})")
+    return status, lines[:-1], lines[-1]["summary"]
