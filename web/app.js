@@ -1,0 +1,207 @@
+/**
+ * Composition root of the voice page: wires one call, the conversation and the view.
+ */
+
+import { dbfsToMeter, SILENCE_DBFS } from "./audio/level.js";
+import { Call } from "./call/call.js";
+import { Conversation } from "./call/conversation.js";
+import { CallFailure } from "./call/failures.js";
+import { Texts } from "./texts/texts.js";
+import { View } from "./view/view.js";
+
+/** @typedef {import("./call/messages.js").ServerMessage} ServerMessage */
+/** @typedef {import("./view/view.js").Model} Model */
+
+const FIGURES_EVERY_MS = 500;
+
+class App {
+  #texts = Texts.choose(navigator.languages, localStorage);
+  #conversation = new Conversation();
+  /** @type {Call | null} */ #call = null;
+  /** @type {string | undefined} */ #conversationId;
+  /** @type {Omit<Model, "entries">} */
+  #model = {
+    phase: "idle",
+    state: "idle",
+    muted: false,
+    modelKind: null,
+    failure: null,
+  };
+  #view = new View(this.#texts, {
+    onStart: () => this.start(),
+    onStop: () => this.stop(),
+    onMute: () => this.#setMuted(!this.#model.muted),
+    onInterrupt: () => this.#call?.interrupt(),
+    onRetry: () => this.#connect(),
+    onDismiss: () => this.#change({ failure: null }),
+    onText: (text) => this.#say(text),
+    onLanguage: (language) => this.#speak(language),
+  });
+  #lastFrame = performance.now();
+  #lastFigures = 0;
+
+  constructor() {
+    this.#view.translate();
+    this.#change({});
+    requestAnimationFrame((now) => this.#animate(now));
+    window.addEventListener("pagehide", () => this.#call?.close());
+  }
+
+  /** A new conversation. */
+  start() {
+    this.#conversation = new Conversation();
+    this.#conversationId = undefined;
+    void this.#connect();
+  }
+
+  stop() {
+    this.#hangUp();
+    this.#change({ phase: "over", state: "ended", failure: null });
+  }
+
+  get state() {
+    return this.#model.state;
+  }
+
+  get failure() {
+    return this.#model.failure?.code ?? null;
+  }
+
+  get taps() {
+    return this.#call?.taps ?? null;
+  }
+
+  stats() {
+    return this.#call?.diagnostics ?? null;
+  }
+
+  /** Start a call; with a conversation that was cut off, go on with it. */
+  async #connect() {
+    this.#hangUp();
+    const call = new Call({
+      base: document.baseURI,
+      conversationId: this.#conversationId,
+      onMessage: (message) => this.#take(message),
+      onLost: (failure) => this.#fail(failure),
+    });
+    this.#call = call;
+    this.#change({
+      phase: "connecting",
+      state: "connecting",
+      muted: false,
+      failure: null,
+    });
+    try {
+      await call.start();
+      if (this.#call === call) this.#goLive();
+    } catch (error) {
+      if (this.#call === call) this.#fail(CallFailure.from(error));
+    }
+  }
+
+  #goLive() {
+    const isWaiting = this.#model.state === "connecting";
+    this.#change({ phase: "live", state: isWaiting ? "listening" : this.#model.state });
+  }
+
+  /** @param {CallFailure} failure it ended, or never began, by itself */
+  #fail(failure) {
+    if (failure.code === "internal") console.error(failure.cause);
+    this.#hangUp();
+    this.#change({ phase: "over", state: "failed", failure });
+  }
+
+  #hangUp() {
+    this.#call?.close();
+    this.#call = null;
+    this.#conversation.end();
+  }
+
+  /** @param {ServerMessage} message */
+  #take(message) {
+    switch (message.type) {
+      case "hello":
+        this.#conversationId = message.conversation_id;
+        return this.#change({ modelKind: message.model?.kind ?? null });
+      case "state":
+        this.#conversation.enter(message.state);
+        return this.#change({ state: message.state });
+      case "transcript":
+        this.#conversation.transcribe(message);
+        return this.#change({});
+      case "tool":
+        this.#conversation.useTool(message);
+        return this.#change({});
+      case "error": {
+        const { code, message: words, retryable } = message.error;
+        const failure = new CallFailure(code, { message: words, retryable });
+        return message.fatal ? this.#fail(failure) : this.#change({ failure });
+      }
+      case "ended":
+        // An error that explains it has come before, if there was one.
+        if (this.#call) this.#fail(new CallFailure("session_ended"));
+    }
+  }
+
+  /** @param {boolean} muted */
+  #setMuted(muted) {
+    this.#call?.mute(muted);
+    this.#change({ muted });
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    this.#call?.sendText(text);
+    this.#conversation.type(text);
+    this.#change({});
+  }
+
+  /** @param {import("./texts/texts.js").Language} language */
+  #speak(language) {
+    this.#texts.use(language, localStorage);
+    this.#view.translate();
+    this.#change({});
+  }
+
+  /** @param {Partial<Model>} change */
+  #change(change) {
+    Object.assign(this.#model, change);
+    this.#view.render({ ...this.#model, entries: this.#conversation.entries });
+  }
+
+  /** @param {number} now ms */
+  #animate(now) {
+    const levels = this.#call?.levels ?? {
+      microphone: SILENCE_DBFS,
+      speaker: SILENCE_DBFS,
+    };
+    this.#view.renderLevels(
+      { you: dbfsToMeter(levels.microphone), assistant: dbfsToMeter(levels.speaker) },
+      now - this.#lastFrame,
+    );
+    this.#lastFrame = now;
+    if (this.#call && now - this.#lastFigures > FIGURES_EVERY_MS) {
+      this.#lastFigures = now;
+      this.#view.renderFigures(this.#call.figures);
+    }
+    requestAnimationFrame((next) => this.#animate(next));
+  }
+}
+
+const app = new App();
+
+/** For tests and for whoever looks into a call: everything here only reads. */
+Object.defineProperty(window, "voicebridge", {
+  value: Object.freeze({
+    get state() {
+      return app.state;
+    },
+    get failure() {
+      return app.failure;
+    },
+    get taps() {
+      return app.taps;
+    },
+    stats: () => app.stats(),
+  }),
+});

@@ -1,0 +1,112 @@
+/** German texts. @type {typeof import("./en.js").en} */
+export const de = {
+  "page.title": "voicebridge",
+  "page.language": "Sprache",
+  "page.skip": "Zum Gespräch springen",
+
+  "model.fake": "Demo-Modell",
+  "model.fake.hint": "Ohne API-Schlüssel antwortet ein eingebauter Ersatz.",
+  "model.openai": "OpenAI",
+  "model.openai.hint": "Verbunden mit der OpenAI Realtime API.",
+
+  "state.idle": "Bereit",
+  "state.connecting": "Verbinde",
+  "state.listening": "Ich höre zu",
+  "state.hearing": "Ich höre Sie",
+  "state.thinking": "Ich überlege",
+  "state.speaking": "Ich spreche",
+  "state.tool": "Ein Werkzeug arbeitet",
+  "state.ended": "Gespräch beendet",
+  "state.failed": "Nicht verbunden",
+
+  "hint.idle": "Ihr Mikrofon wird nur während eines Gesprächs benutzt.",
+  "hint.connecting": "Falls der Browser fragt: bitte das Mikrofon erlauben.",
+  "hint.listening": "Sprechen Sie einfach.",
+  "hint.hearing": "Machen Sie eine Pause, wenn Sie fertig sind.",
+  "hint.thinking": "Einen Moment.",
+  "hint.speaking": "Zum Unterbrechen einfach sprechen oder Esc drücken.",
+  "hint.tool": "Das kann etwas dauern. Sie können weitersprechen.",
+  "hint.ended": "Sie können jederzeit neu beginnen.",
+  "hint.failed": "",
+  "hint.muted": "Sie sind stumm. Mit M sind Sie wieder zu hören.",
+
+  "action.start": "Gespräch beginnen",
+  "action.again": "Neues Gespräch",
+  "action.stop": "Beenden",
+  "action.cancel": "Abbrechen",
+  "action.mute": "Stumm",
+  "action.unmute": "Ton an",
+  "action.interrupt": "Unterbrechen",
+  "action.retry": "Erneut versuchen",
+  "action.dismiss": "Schließen",
+  "action.send": "Senden",
+  "action.latest": "Zum Neuesten",
+  "key.mute": "Taste M",
+  "key.interrupt": "Taste Esc",
+
+  "bridge.label": "Lautstärke beider Seiten",
+  "bridge.you": "Sie",
+  "bridge.assistant": "Assistent",
+  "level.microphone": "Pegel des Mikrofons",
+  "level.speaker": "Pegel des Lautsprechers",
+
+  "talk.title": "Gespräch",
+  "talk.empty.title": "Noch nichts gesagt",
+  "talk.empty.text":
+    "Was Sie und der Assistent sagen, erscheint hier, während Sie sprechen.",
+  "talk.you": "Sie",
+  "talk.assistant": "Assistent",
+  "talk.typed": "getippt",
+  "talk.hearing": "spricht",
+  "talk.placeholder": "Tippen statt sprechen",
+  "talk.placeholder.idle": "Zum Tippen ein Gespräch beginnen",
+
+  "tool.started": "{name} arbeitet",
+  "tool.finished": "{name} ist fertig",
+  "tool.failed": "{name} hat nicht geklappt",
+
+  "figures.title": "Verbindung",
+  "figures.rtt": "Umlaufzeit",
+  "figures.buffer": "Wiedergabepuffer",
+  "figures.drops": "Aussetzer",
+  "figures.ms": "{value} ms",
+  "figures.none": "–",
+
+  "error.title": "Das hat nicht geklappt",
+  "error.insecure_origin":
+    "Browser geben das Mikrofon nur an sichere Seiten. Öffnen Sie diese Seite über https oder auf diesem Rechner als http://localhost.",
+  "error.microphone_denied":
+    "Das Mikrofon ist für diese Seite gesperrt. Erlauben Sie es in den Website-Einstellungen des Browsers und versuchen Sie es erneut.",
+  "error.microphone_missing":
+    "Es wurde kein Mikrofon gefunden. Schließen Sie eines an und versuchen Sie es erneut.",
+  "error.microphone_busy":
+    "Das Mikrofon ließ sich nicht öffnen. Vielleicht benutzt es ein anderes Programm.",
+  "error.microphone_lost":
+    "Das Mikrofon wurde getrennt, deshalb ist das Gespräch beendet.",
+  "error.audio_unsupported":
+    "Dieser Browser kann Ton nicht live verarbeiten. Bitte benutzen Sie eine aktuelle Version von Chrome, Edge, Firefox oder Safari.",
+  "error.server_unreachable":
+    "Der Sprachserver ist nicht erreichbar. Prüfen Sie Ihr Netz oder ob der Server läuft.",
+  "error.server_timeout": "Der Sprachserver hat nicht rechtzeitig geantwortet.",
+  "error.server_bad_answer":
+    "Der Sprachserver hat etwas geantwortet, das diese Seite nicht versteht.",
+  "error.connection_failed":
+    "Die Tonverbindung kam nicht zustande. Vielleicht sperrt sie eine Firewall.",
+  "error.connection_lost": "Die Verbindung zum Sprachserver ist abgerissen.",
+  "error.session_not_found":
+    "Diese Sitzung gibt es nicht mehr. Bitte beginnen Sie neu.",
+  "error.unsupported_media_type":
+    "Der Sprachserver hat die Anfrage dieser Seite abgelehnt.",
+  "error.invalid_sdp": "Der Sprachserver hat das Verbindungsangebot nicht verstanden.",
+  "error.no_audio_in_offer": "Das Verbindungsangebot enthielt keinen Ton.",
+  "error.body_too_large": "Die Anfrage war dem Sprachserver zu groß.",
+  "error.invalid_request": "Der Sprachserver hat die Anfrage abgelehnt.",
+  "error.model_unreachable": "Das Sprachmodell ist zurzeit nicht erreichbar.",
+  "error.model_unavailable":
+    "Das Sprachmodell nimmt gerade keine Gespräche an. Versuchen Sie es gleich noch einmal.",
+  "error.model_timeout": "Das Sprachmodell hat nicht rechtzeitig geantwortet.",
+  "error.realtime_disabled": "Sprachgespräche sind auf diesem Server abgeschaltet.",
+  "error.message_too_large": "Diese Nachricht war zu lang.",
+  "error.internal": "Etwas Unerwartetes ist schiefgegangen.",
+  "error.session_ended": "Der Sprachserver hat die Sitzung beendet.",
+};

@@ -1,0 +1,107 @@
+/** English texts. `{name}` is filled in. Every language has exactly these keys. */
+export const en = {
+  "page.title": "voicebridge",
+  "page.language": "Language",
+  "page.skip": "Skip to the conversation",
+
+  "model.fake": "Demo model",
+  "model.fake.hint": "No API key is set: a built-in stand-in answers.",
+  "model.openai": "OpenAI",
+  "model.openai.hint": "Connected to the OpenAI Realtime API.",
+
+  "state.idle": "Ready when you are",
+  "state.connecting": "Connecting",
+  "state.listening": "Listening",
+  "state.hearing": "Hearing you",
+  "state.thinking": "Thinking",
+  "state.speaking": "Speaking",
+  "state.tool": "Using a tool",
+  "state.ended": "Call ended",
+  "state.failed": "Not connected",
+
+  "hint.idle": "Your microphone is used only during a call.",
+  "hint.connecting": "If your browser asks, allow the microphone.",
+  "hint.listening": "Go ahead.",
+  "hint.hearing": "Pause when you have finished.",
+  "hint.thinking": "One moment.",
+  "hint.speaking": "Just talk to interrupt, or press Esc.",
+  "hint.tool": "This can take a little while. You can go on talking.",
+  "hint.ended": "Start again whenever you like.",
+  "hint.failed": "",
+  "hint.muted": "You are muted. Press M to be heard again.",
+
+  "action.start": "Start talking",
+  "action.again": "New call",
+  "action.stop": "End call",
+  "action.cancel": "Cancel",
+  "action.mute": "Mute",
+  "action.unmute": "Unmute",
+  "action.interrupt": "Interrupt",
+  "action.retry": "Try again",
+  "action.dismiss": "Dismiss",
+  "action.send": "Send",
+  "action.latest": "Jump to latest",
+  "key.mute": "Key M",
+  "key.interrupt": "Key Esc",
+
+  "bridge.label": "Sound levels of both sides",
+  "bridge.you": "You",
+  "bridge.assistant": "Assistant",
+  "level.microphone": "Microphone level",
+  "level.speaker": "Speaker level",
+
+  "talk.title": "Conversation",
+  "talk.empty.title": "Nothing said yet",
+  "talk.empty.text":
+    "What you and the assistant say appears here while you speak.",
+  "talk.you": "You",
+  "talk.assistant": "Assistant",
+  "talk.typed": "typed",
+  "talk.hearing": "speaking",
+  "talk.placeholder": "Type instead of talking",
+  "talk.placeholder.idle": "Start a call to type",
+
+  "tool.started": "Using {name}",
+  "tool.finished": "Used {name}",
+  "tool.failed": "{name} did not succeed",
+
+  "figures.title": "Connection",
+  "figures.rtt": "Round trip",
+  "figures.buffer": "Playout buffer",
+  "figures.drops": "Dropouts",
+  "figures.ms": "{value} ms",
+  "figures.none": "–",
+
+  "error.title": "That did not work",
+  "error.insecure_origin":
+    "Browsers give the microphone only to secure pages. Open this page over https, or on this computer as http://localhost.",
+  "error.microphone_denied":
+    "The microphone is blocked for this page. Allow it in the browser's site settings, then try again.",
+  "error.microphone_missing": "No microphone was found. Connect one, then try again.",
+  "error.microphone_busy":
+    "The microphone could not be opened. Perhaps another program is using it.",
+  "error.microphone_lost": "The microphone was disconnected, so the call has ended.",
+  "error.audio_unsupported":
+    "This browser cannot process live audio. Please use a current version of Chrome, Edge, Firefox or Safari.",
+  "error.server_unreachable":
+    "The voice server cannot be reached. Check your network, or whether the server is running.",
+  "error.server_timeout": "The voice server did not answer in time.",
+  "error.server_bad_answer":
+    "The voice server gave an answer this page does not understand.",
+  "error.connection_failed":
+    "The audio connection could not be set up. A firewall may be blocking it.",
+  "error.connection_lost": "The connection to the voice server was lost.",
+  "error.session_not_found": "",
+  "error.unsupported_media_type": "",
+  "error.invalid_sdp": "",
+  "error.no_audio_in_offer": "",
+  "error.body_too_large": "",
+  "error.invalid_request": "",
+  "error.model_unreachable": "",
+  "error.model_unavailable": "",
+  "error.model_timeout": "",
+  "error.realtime_disabled": "",
+  "error.message_too_large": "",
+  "error.internal": "Something unexpected went wrong.",
+  "error.session_ended": "The voice server ended the session.",
+};

@@ -1,0 +1,64 @@
+/**
+ * The page's words in the reader's language.
+ */
+
+import { de } from "./de.js";
+import { en } from "./en.js";
+
+/** @typedef {keyof typeof en} TextKey */
+/** @typedef {"en" | "de"} Language */
+
+/** @type {Record<Language, typeof en>} */
+const LANGUAGES = { en, de };
+const STORAGE_KEY = "voicebridge.language";
+
+export class Texts {
+  /** @param {Language} language */
+  constructor(language) {
+    this.language = language;
+  }
+
+  /**
+   * The language chosen here before, else the browser's first that we speak.
+   *
+   * @param {readonly string[]} preferred e.g. navigator.languages
+   * @param {Pick<Storage, "getItem">} storage
+   */
+  static choose(preferred, storage) {
+    const known = [storage.getItem(STORAGE_KEY), ...preferred]
+      .map((tag) => tag?.slice(0, 2).toLowerCase())
+      .find((tag) => tag && Object.hasOwn(LANGUAGES, tag));
+    return new Texts(/** @type {Language} */ (known ?? "en"));
+  }
+
+  /**
+   * @param {Language} language
+   * @param {Pick<Storage, "setItem">} storage
+   */
+  use(language, storage) {
+    this.language = language;
+    storage.setItem(STORAGE_KEY, language);
+  }
+
+  /**
+   * @param {TextKey} key
+   * @param {Record<string, string | number>} [values] for `{name}` places
+   */
+  get(key, values = {}) {
+    return LANGUAGES[this.language][key].replace(/\{(\w+)\}/g, (_, name) =>
+      String(values[name]),
+    );
+  }
+
+  /**
+   * A failure in words: ours for its code, else the bridge's own.
+   *
+   * @param {{code: string, message: string}} failure
+   */
+  describe({ code, message }) {
+    const texts = LANGUAGES[this.language];
+    const key = /** @type {TextKey} */ (`error.${code}`);
+    const known = Object.hasOwn(texts, key) ? texts[key] : "";
+    return known || message || texts["error.internal"];
+  }
+}
