@@ -1,0 +1,185 @@
+"""`voicebridge simulate`: headless callers, and what their calls felt like."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TextIO
+
+from simulator.bridge_api import CallFailedError
+from simulator.peer import Leg
+from simulator.run import RunPlan, RunResult, describe, run
+from simulator.scenario import SCENARIOS, Scenario, conversation, tones
+from simulator.speech import prepare
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    arguments = argparse.ArgumentParser(
+        prog="voicebridge simulate",
+        description=(
+            "Simulated browsers call a bridge, speak real speech, listen, and report "
+            "what the calls were like, measured from the audio itself."
+        ),
+        epilog=(
+            'Output is JSON lines: one object per call, then {"summary": …}. '
+            "Exit status: 0 every call was good; 1 a call failed or heard nothing; "
+            "2 there was no bridge or the command made no sense."
+        ),
+    )
+    add = arguments.add_argument
+    add(
+        "--url",
+        default="http://127.0.0.1:8000",
+        help="the bridge (default %(default)s)",
+    )
+    add(
+        "--sessions", type=_count, default=1, metavar="N", help="calls at the same time"
+    )
+    add("--seconds", type=float, default=20.0, metavar="S", help="length of each call")
+    add(
+        "--json",
+        default="-",
+        metavar="FILE",
+        help="where to write (default - : stdout)",
+    )
+    add(
+        "--leg",
+        choices=("datachannel", "track"),
+        default="datachannel",
+        help="how the browser carries audio (default %(default)s)",
+    )
+    add(
+        "--stagger-ms",
+        type=float,
+        default=130.0,
+        metavar="MS",
+        help="time between the calls' starts (default %(default)g)",
+    )
+    add(
+        "--ramp",
+        type=float,
+        metavar="S",
+        help="spread the starts over S seconds (instead of --stagger-ms)",
+    )
+    add(
+        "--scenario",
+        choices=sorted(SCENARIOS),
+        default="talk",
+        help="what the callers do (default %(default)s)",
+    )
+    add(
+        "--speak",
+        metavar="SOUND[,SOUND…]",
+        help=(
+            "say these instead: ids of prepared utterances, tone:HZ[:S[:DBFS]], "
+            "chirp, like:SEED[:S]; a single tone is a proof of pitch, length and level"
+        ),
+    )
+    add(
+        "--fake-url", metavar="URL", help="the fake model (default: what /healthz says)"
+    )
+    add(
+        "--drift-ppm",
+        type=float,
+        default=0.0,
+        metavar="PPM",
+        help="how much faster than nominal the microphones' clocks run",
+    )
+    add(
+        "--any-address",
+        action="store_true",
+        help="offer every local address (for a bridge on another machine)",
+    )
+    add("-v", "--verbose", action="store_true", help="more on stderr")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it; the exit status."""
+    options = parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        plan = _plan(options)
+        result = _run(plan)
+    except (CallFailedError, ValueError) as exc:
+        print(f"simulate: {exc}", file=sys.stderr)
+        return 2
+    with _sink(options.json) as sink:
+        for call in result.calls:
+            print(json.dumps(call.to_json()), file=sink)
+        print(json.dumps({"summary": result.summary}), file=sink, flush=True)
+    for line in describe(result):
+        print(line, file=sys.stderr)
+    return 0 if result.is_good else 1
+
+
+def _plan(options: argparse.Namespace) -> RunPlan:
+    stagger_s = options.stagger_ms / 1000
+    if options.ramp is not None:
+        stagger_s = options.ramp / max(1, options.sessions - 1)
+    leg: Leg = options.leg
+    return RunPlan(
+        url=options.url,
+        sessions=options.sessions,
+        seconds=options.seconds,
+        scenario=_scenario(options),
+        leg=leg,
+        stagger_s=stagger_s,
+        fake_url=options.fake_url,
+        drift_ppm=options.drift_ppm,
+        addresses=None if options.any_address else ("127.0.0.1",),
+    )
+
+
+def _scenario(options: argparse.Namespace) -> Callable[[int], Scenario]:
+    if options.speak is None:
+        return SCENARIOS[options.scenario]
+    sounds = options.speak.split(",")
+    for sound in sounds:
+        prepare(sound)
+    if len(sounds) == 1 and sounds[0].startswith("tone:"):
+        return lambda index: tones(sounds[0])
+    return lambda index: conversation(sounds, start_at=index)
+
+
+def _run(plan: RunPlan) -> RunResult:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(run(plan, _progress))
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # Windows; asyncio's own loop is slower, not wrong
+        return None
+    return uvloop.new_event_loop
+
+
+def _sink(name: str) -> TextIO | nullcontext[TextIO]:
+    return nullcontext(sys.stdout) if name == "-" else Path(name).open("w")
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,242 @@
+"""One simulated browser's call, from the first request to the last. EDGE."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
+from simulator.capture import CaptureClock
+from simulator.peer import Leg, Peer, PeerEvents
+from simulator.playout import PlayoutBuffer, PlayoutConfig
+from simulator.record import CallRecord, EarTrack
+from simulator.scenario import Mouth, Scenario
+from simulator.speech import prepare
+from simulator.timeline import Pcm, Recording, Timeline
+
+logger = logging.getLogger(__name__)
+
+HEARD_PEAK = 330
+"""A frame whose peak passes this (-40 dBFS) is sound and not the codec's floor."""
+BUSY_STATES = {"thinking", "tool", "speaking"}
+LAST_WORDS_S = 6.0
+"""No question is asked when there is no time left to hear its answer."""
+MAX_MESSAGES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """What one call is to do."""
+
+    index: int
+    scenario: Scenario
+    seconds: float
+    """From `hello` to hanging up."""
+    leg: Leg
+    tag: str
+    """Unique text in the system prompt: by it the fake's record is found."""
+    conversation_id: str
+    voice: str | None = None
+    system_prompt: str = "You are a voice assistant on a test call."
+    playout: PlayoutConfig = field(default_factory=PlayoutConfig)
+    addresses: tuple[str, ...] | None = ("127.0.0.1",)
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+
+class Call:
+    """One call; `run` once. It never raises for what goes wrong on the line: the
+    record's `failure` says so. Cancelling `run` hangs up."""
+
+    def __init__(self, plan: CallPlan, api: BridgeApi, clock: CaptureClock) -> None:
+        self._plan = plan
+        self._api = api
+        self._clock = clock
+        self._record = CallRecord(plan.index, plan.leg, plan.tag, plan.conversation_id)
+        self._over = asyncio.Event()
+        self._answered = asyncio.Event()
+        """Set by `hello`, and by anything that makes waiting for it pointless."""
+        self._mouth: Mouth | None = None
+        self._ear: PlayoutBuffer | None = None
+        self._n_frames = 0
+        self._n_messages = 0
+        self._peer: Peer | None = None
+
+    async def run(self) -> CallRecord:
+        """Connect, talk, hang up; what was recorded."""
+        try:
+            await self._connect()
+            await self._talk()
+        except CallFailedError as exc:
+            self._fail(str(exc))
+        except Exception as exc:
+            # One broken call must not end the others: it is a failed call.
+            logger.exception("call %d broke", self._plan.index)
+            self._fail(f"{type(exc).__name__}: {exc}")
+        finally:
+            await self._hang_up()
+        return self._record
+
+    async def _connect(self) -> None:
+        plan, record = self._plan, self._record
+        peer = self._peer = Peer(
+            plan.leg,
+            PeerEvents(self._on_audio, self._on_message, self._on_lost),
+            addresses=plan.addresses,
+        )
+        steps = _Steps(record.steps_ms)
+        record.session_id = await self._api.open_session(
+            conversation_id=plan.conversation_id,
+            system_prompt=f"{plan.system_prompt} [{plan.tag}]",
+            voice=plan.voice,
+        )
+        steps.done("session")
+        offer = await peer.offer()
+        steps.done("gather")
+        answer, record.client_id = await self._api.exchange_sdp(
+            record.session_id, offer
+        )
+        steps.done("sdp")
+        try:
+            async with asyncio.timeout(plan.deadlines.connect_s):
+                await peer.accept(answer)
+                await peer.wait_open()
+                steps.done("ice_dtls_sctp")
+                await self._answered.wait()
+        except TimeoutError:
+            done = ", ".join(record.steps_ms)
+            raise CallFailedError(
+                f"not connected in {plan.deadlines.connect_s:g} s, only: {done}"
+            ) from None
+        if self._over.is_set():
+            raise CallFailedError(record.failure or "ended before hello")
+        steps.done("hello")
+
+    async def _talk(self) -> None:
+        started_s = time.monotonic()
+        seconds = self._plan.seconds
+        patience_s = min(LAST_WORDS_S, seconds / 2)
+        self._mouth = Mouth(
+            self._plan.scenario, prepare, last_word_s=started_s + seconds - patience_s
+        )
+        self._ear = PlayoutBuffer(started_s, self._plan.playout)
+        microphone = self._clock.add(self._on_capture)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+            if not self._mouth.is_done:
+                self._fail("the bridge ended the call early")
+        except TimeoutError:
+            pass
+        finally:
+            self._clock.remove(microphone)
+            self._record.hung_up_s = time.monotonic()
+            self._record.talk_s = self._record.hung_up_s - started_s
+            self._keep_sound(self._mouth, self._ear)
+
+    def _keep_sound(self, mouth: Mouth, ear: PlayoutBuffer) -> None:
+        record = self._record
+        ear.advance(record.hung_up_s)
+        record.said = mouth.said
+        record.unanswered = mouth.unanswered
+        record.ear = EarTrack(
+            sound=Recording(
+                ear.recording(),
+                Timeline(np.array([0]), np.array([ear.start_s]), ear.rate_hz),
+            ),
+            waits_ms=ear.waits_ms,
+            underruns=ear.counts.underruns,
+            skipped_ms=ear.counts.skipped_ms,
+            overflow_ms=ear.counts.overflow_ms,
+            flushed_ms=ear.counts.flushed_ms,
+            n_frames=self._n_frames,
+        )
+
+    async def _hang_up(self) -> None:
+        try:
+            async with asyncio.timeout(self._plan.deadlines.close_s):
+                if self._peer is not None:
+                    self._peer.send_message({"type": "bye"})
+                    await self._peer.close()
+                if self._record.session_id is not None:
+                    await self._api.close_session(self._record.session_id)
+        except (CallFailedError, TimeoutError) as exc:
+            self._fail(f"hanging up: {exc or 'not done in time'}")
+
+    def _fail(self, reason: str) -> None:
+        if self._record.failure is None:
+            self._record.failure = reason
+        self._over.set()
+        self._answered.set()
+
+    def _on_capture(self, due_s: float, now_s: float) -> None:
+        assert self._mouth is not None
+        assert self._peer is not None
+        frame = self._mouth.next_frame(now_s)
+        handed_over_s = time.monotonic()
+        self._peer.send_audio(frame)
+        self._record.mouth.add(frame, due_s, handed_over_s)
+        if self._mouth.is_done:
+            self._over.set()
+
+    def _on_audio(self, pcm: Pcm, now_s: float) -> None:
+        if self._ear is None or self._mouth is None or self._over.is_set():
+            return
+        self._n_frames += 1
+        self._ear.push(pcm, now_s)
+        if pcm.size and int(np.abs(pcm).max()) > HEARD_PEAK:
+            self._mouth.heard(now_s)
+
+    def _on_message(self, message: dict[str, Any], now_s: float) -> None:
+        self._n_messages += 1
+        if self._n_messages > MAX_MESSAGES:
+            self._fail("the bridge sends messages without end")
+            return
+        kind = message.get("type")
+        record = self._record
+        if kind == "hello":
+            record.client_id = message.get("client_id", record.client_id)
+            self._answered.set()
+        elif kind == "state" and self._mouth is not None:
+            self._mouth.busy(message.get("state") in BUSY_STATES)
+        elif kind == "flush":
+            record.flushes_s.append(now_s)
+            if self._ear is not None:
+                self._ear.flush(now_s)
+        elif kind == "tool":
+            record.tools[str(message.get("call_id"))] = str(message.get("status"))
+        elif kind == "transcript" and message.get("final"):
+            role = str(message.get("role"))
+            record.transcripts[role] = record.transcripts.get(role, 0) + 1
+        elif kind == "error":
+            self._on_error(message)
+        elif kind == "ended":
+            self._on_lost(f"the bridge ended the call: {message.get('reason')}")
+
+    def _on_error(self, message: dict[str, Any]) -> None:
+        error = message.get("error")
+        code = str(error.get("code")) if isinstance(error, dict) else "?"
+        self._record.errors.append(code)
+        if message.get("fatal"):
+            self._fail(f"the bridge reports {code}")
+
+    def _on_lost(self, reason: str) -> None:
+        if not self._over.is_set():
+            self._fail(reason)
+
+
+class _Steps:
+    """Splits the time of connecting: each step from the end of the one before."""
+
+    def __init__(self, steps_ms: dict[str, float]) -> None:
+        self._steps_ms = steps_ms
+        self._since_s = time.monotonic()
+
+    def done(self, name: str) -> None:
+        now_s = time.monotonic()
+        self._steps_ms[name] = (now_s - self._since_s) * 1000
+        self._since_s = now_s

@@ -1,0 +1,168 @@
+"""Whether all of a sound arrived, at one pace: missing, stalled, repeated. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.alignment import HOP_MS, WINDOW_MS, Alignment
+from simulator.analysis import block_levels_dbfs
+from simulator.timeline import RATE_HZ, Pcm, Samples
+
+STEADY_MS = 1.5
+"""Lags of neighbouring windows closer than this are one pace (codec, drift)."""
+LEAST_WINDOWS = 3
+"""A lag held by fewer windows is a chance match, not a jump there and back."""
+BLOCK = 240
+"""Presence is judged in blocks of 10 ms."""
+BLOCK_MS = BLOCK * 1000 / RATE_HZ
+ABSENT_DB = 12.0
+"""A block weaker than expected by more than this is not there."""
+AUDIBLE_BELOW_PEAK_DB = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Continuity:
+    """How much of a sound came through whole."""
+
+    missing_ms: float
+    """Sound of the reference that never was heard."""
+    stalled_ms: float
+    """Time by which the rest came later: silence or repeated sound put in."""
+    glide_ms: float
+    """Lag at the end minus lag at the start, without the jumps: drift, scaling."""
+    gain_db: float
+    """Level there minus level of the reference, over what is there."""
+
+    @property
+    def gap_ms(self) -> float:
+        """What a listener misses or waits for."""
+        return self.missing_ms + self.stalled_ms
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    first: int
+    last: int
+    """Windows [first, last] of one pace."""
+
+
+def continuity(sound: Pcm, recording: Pcm, alignment: Alignment) -> Continuity:
+    """Judge one sound.
+
+    Args:
+        sound: the reference, int16, shape (n,), 24 kHz.
+        recording: where it was looked for, int16, shape (m,).
+        alignment: how it lies there (`alignment.align`).
+
+    Returns:
+        For a sound of which nothing matched: all its audible blocks missing.
+    """
+    runs = _runs(alignment)
+    reference = block_levels_dbfs(sound, BLOCK)
+    audible = _audible(reference)
+    if not runs:
+        missing = float(np.count_nonzero(audible)) * BLOCK_MS
+        return Continuity(missing, 0.0, 0.0, 0.0)
+    levels = _best_levels(recording, reference.size, alignment, runs)
+    difference = levels - reference
+    gain_db = float(np.median(difference[audible])) if audible.any() else 0.0
+    # Half-lost answers must not drag the expected level down to that of nothing.
+    present = audible & (difference > -40)
+    if present.any():
+        gain_db = float(np.median(difference[present]))
+    absent = audible & (difference < gain_db - ABSENT_DB)
+    missing_ms = stalled_ms = jumps_ms = 0.0
+    for before, after in itertools.pairwise(runs):
+        jump_ms = _lag_ms(alignment, after.first) - _lag_ms(alignment, before.last)
+        jumps_ms += jump_ms
+        if jump_ms > 0:
+            stalled_ms += jump_ms
+        else:
+            near = _near(alignment, before, after)
+            absent_ms = float(np.count_nonzero(absent[near])) * BLOCK_MS
+            missing_ms += max(-jump_ms, absent_ms)
+            absent[near] = False
+    missing_ms += float(np.count_nonzero(absent)) * BLOCK_MS
+    whole_ms = _lag_ms(alignment, runs[-1].last) - _lag_ms(alignment, runs[0].first)
+    return Continuity(missing_ms, stalled_ms, whole_ms - jumps_ms, gain_db)
+
+
+def _lag_ms(alignment: Alignment, window: int) -> float:
+    return float(alignment.lags[window]) * 1000 / RATE_HZ
+
+
+def _runs(alignment: Alignment) -> list[_Run]:
+    """Stretches of matched windows whose lag does not jump, chance matches left out."""
+    matched = np.flatnonzero(alignment.matched)
+    runs: list[_Run] = []
+    counts: list[int] = []
+    for window in matched:
+        at = int(window)
+        if runs:
+            step_ms = _lag_ms(alignment, at) - _lag_ms(alignment, runs[-1].last)
+            if abs(step_ms) <= STEADY_MS:
+                runs[-1] = _Run(runs[-1].first, at)
+                counts[-1] += 1
+                continue
+        runs.append(_Run(at, at))
+        counts.append(1)
+    kept = [r for r, n in zip(runs, counts, strict=True) if n >= LEAST_WINDOWS]
+    return _merged(alignment, kept)
+
+
+def _merged(alignment: Alignment, runs: list[_Run]) -> list[_Run]:
+    merged: list[_Run] = []
+    for run in runs:
+        if merged:
+            step_ms = _lag_ms(alignment, run.first) - _lag_ms(
+                alignment, merged[-1].last
+            )
+            if abs(step_ms) <= STEADY_MS:
+                merged[-1] = _Run(merged[-1].first, run.last)
+                continue
+        merged.append(run)
+    return merged
+
+
+def _audible(levels: Samples) -> NDArray[np.bool_]:
+    if levels.size == 0:
+        return np.zeros(0, dtype=np.bool_)
+    return np.asarray(levels >= float(levels.max()) - AUDIBLE_BELOW_PEAK_DB)
+
+
+def _best_levels(
+    recording: Pcm, n_blocks: int, alignment: Alignment, runs: list[_Run]
+) -> Samples:
+    """Level of each block where it should lie, by the pace before or after it."""
+    best = np.full(n_blocks, -200.0)
+    half = WINDOW_MS * RATE_HZ / 2000
+    for number, run in enumerate(runs):
+        start = 0.0 if number == 0 else alignment.centres[runs[number - 1].last] - half
+        end = (
+            float(n_blocks * BLOCK)
+            if number == len(runs) - 1
+            else alignment.centres[runs[number + 1].first] + half
+        )
+        first, last = max(0, int(start // BLOCK)), min(n_blocks, int(end // BLOCK) + 1)
+        centres = alignment.centres[run.first : run.last + 1]
+        lags = alignment.lags[run.first : run.last + 1]
+        for block in range(first, last):
+            lag = round(float(np.interp((block + 0.5) * BLOCK, centres, lags)))
+            begin = block * BLOCK + lag
+            if begin < 0 or begin + BLOCK > recording.size:
+                continue
+            level = block_levels_dbfs(recording[begin : begin + BLOCK], BLOCK)[0]
+            best[block] = max(best[block], level)
+    return best
+
+
+def _near(alignment: Alignment, before: _Run, after: _Run) -> slice:
+    """Blocks around a skip: what is absent there is the skip itself."""
+    reach = (WINDOW_MS + HOP_MS) * RATE_HZ / 1000
+    first = int((alignment.centres[before.last] - reach) // BLOCK)
+    last = int((alignment.centres[after.first] + reach) // BLOCK) + 1
+    return slice(max(0, first), last)

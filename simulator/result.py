@@ -1,0 +1,198 @@
+"""What is reported: percentiles, one line per call, one summary. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from simulator.analysis import ToneReading
+from simulator.measures import CallMeasures, Passage, failures
+from simulator.record import CallRecord
+
+Json: TypeAlias = dict[str, Any]
+
+LATE_MS = 10.0
+"""Frames handed over later than this (p95) tell of a generator that cannot keep up."""
+LAG_MS = 20.0
+"""Likewise for the event loop."""
+
+
+def percentiles(values: Iterable[float], *, digits: int = 2) -> Json:
+    """n, p50, p95, p99 and max by nearest rank; all but n are None without values.
+
+    Nearest rank always names a value that was really measured: with four values p99
+    is the largest of them, not a number between two.
+    """
+    ordered = sorted(values)
+    n = len(ordered)
+    out: Json = {"n": n}
+    for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)):
+        rank = max(1, math.ceil(share * n))
+        out[name] = round(ordered[rank - 1], digits) if n else None
+    return out
+
+
+def distribution(values: Iterable[float], reason: str | None) -> Json:
+    """Percentiles; with a reason beside them when there is nothing to show."""
+    out = percentiles(values)
+    if out["n"] == 0 and reason is not None:
+        out["reason"] = reason
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorHealth:
+    """How well the simulator kept time: without it no figure is to be trusted."""
+
+    lateness_ms: Json
+    """Frames handed over after their capture schedule."""
+    loop_lag_ms: Json
+    fake_lateness_ms: Json | None = None
+    """The fake's own account, if it gave one."""
+
+    def doubts(self) -> list[str]:
+        """Why the figures are unreliable, in words; empty when they are not."""
+        doubts = []
+        for name, figures, limit_ms in (
+            ("the simulator's frames", self.lateness_ms, LATE_MS),
+            ("the simulator's loop", self.loop_lag_ms, LAG_MS),
+            ("the fake", self.fake_lateness_ms, LATE_MS),
+        ):
+            late_ms = (figures or {}).get("p95")
+            if late_ms is not None and late_ms > limit_ms:
+                doubts.append(f"{name} late by {late_ms:g} ms (p95 > {limit_ms:g})")
+        return doubts
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """One finished, analysed call."""
+
+    call: CallRecord
+    measures: CallMeasures
+    failures: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "failures", failures(self.call, self.measures))
+
+    def to_json(self) -> Json:
+        """The call's line."""
+        call, measures = self.call, self.measures
+        reason = measures.model_side_reason
+        connect_ms = call.connect_ms
+        level = measures.ear_level_dbfs
+        line: Json = {
+            "call": call.index,
+            "ok": not self.failures,
+            "failures": self.failures,
+            "leg": call.leg,
+            "session_id": call.session_id,
+            "conversation_id": call.conversation_id,
+            "tag": call.tag,
+            "connect_ms": None if connect_ms is None else round(connect_ms, 1),
+            "connect_steps_ms": {k: round(v, 1) for k, v in call.steps_ms.items()},
+            "talk_s": round(call.talk_s, 2),
+            "said": [s.what for s in call.said],
+            "unanswered": call.unanswered,
+            "answers": len(measures.downlink) or None,
+            "mouth_to_model_ms": distribution(measures.mouth_to_model_ms, reason),
+            "model_to_ear_ms": distribution(measures.model_to_ear_ms, reason),
+            "playout_ms": percentiles(measures.playout_ms),
+            "response_latency_ms": percentiles(measures.response_latency_ms),
+            "model_response_ms": distribution(measures.model_response_ms, reason),
+            "audio_heard_s": round(measures.audio_heard_s, 2),
+            "ear_level_dbfs": None if level is None else round(level, 1),
+            "gaps_ms": distribution(measures.gaps_ms, reason),
+            "uplink_gaps_ms": distribution(_gaps(measures.uplink), reason),
+            "uplink_gain_db": distribution(_gains(measures.uplink), reason),
+            "downlink_gain_db": distribution(_gains(measures.downlink), reason),
+            "function_calls": len(call.tools),
+            "errors": call.errors,
+            "lateness_ms": percentiles(call.mouth.lateness_ms),
+        }
+        if call.ear is not None:
+            line["playout"] = {
+                "underruns": call.ear.underruns,
+                "skipped_ms": round(call.ear.skipped_ms, 1),
+                "overflow_ms": round(call.ear.overflow_ms, 1),
+                "flushed_ms": round(call.ear.flushed_ms, 1),
+                "frames": call.ear.n_frames,
+            }
+        tones = [p.tone for p in measures.uplink if p.tone is not None]
+        if tones:
+            line["tones"] = [
+                {"sent": _tone(sent), "at_model": _tone(got)} for sent, got in tones
+            ]
+        return line
+
+
+def summary(
+    results: Sequence[CallResult],
+    health: GeneratorHealth,
+    *,
+    server_cpu_s: float | None,
+) -> Json:
+    """The last line: every figure over all calls.
+
+    Args:
+        results: every call.
+        health: how well the generator kept time.
+        server_cpu_s: CPU the bridge's process used from before the first call to
+            after the last; None when it does not say.
+    """
+    reasons = {r.measures.model_side_reason for r in results}
+    reason = ", ".join(sorted(r for r in reasons if r)) or None
+    talked_s = sum(r.call.talk_s for r in results)
+    connects = [r.call.connect_ms for r in results]
+    cpu = None
+    if server_cpu_s is not None and talked_s > 0:
+        cpu = round(server_cpu_s * 1000 / talked_s, 2)
+    doubts = health.doubts()
+    return {
+        "calls": len(results),
+        "failed": sum(1 for r in results if r.failures),
+        "connect_ms": percentiles([c for c in connects if c is not None]),
+        "mouth_to_model_ms": _pooled(results, "mouth_to_model_ms", reason),
+        "model_to_ear_ms": _pooled(results, "model_to_ear_ms", reason),
+        "playout_ms": _pooled(results, "playout_ms", None),
+        "response_latency_ms": _pooled(results, "response_latency_ms", None),
+        "model_response_ms": _pooled(results, "model_response_ms", reason),
+        "audio_heard_s": percentiles([r.measures.audio_heard_s for r in results]),
+        "gaps_ms": _pooled(results, "gaps_ms", reason),
+        "uplink_gaps_ms": distribution(
+            [ms for r in results for ms in _gaps(r.measures.uplink)], reason
+        ),
+        "function_calls": sum(len(r.call.tools) for r in results),
+        "server_cpu_ms_per_session_s": cpu,
+        "session_s": round(talked_s, 1),
+        "reliable": not doubts,
+        "doubts": doubts,
+        "generator": {
+            "lateness_ms": health.lateness_ms,
+            "loop_lag_ms": health.loop_lag_ms,
+            "fake_lateness_ms": health.fake_lateness_ms,
+        },
+    }
+
+
+def _pooled(results: Sequence[CallResult], name: str, reason: str | None) -> Json:
+    values = [v for r in results for v in getattr(r.measures, name)]
+    return distribution(values, reason)
+
+
+def _gaps(passages: Sequence[Passage]) -> list[float]:
+    return [p.continuity.gap_ms for p in passages if p.continuity]
+
+
+def _gains(passages: Sequence[Passage]) -> list[float]:
+    return [p.continuity.gain_db for p in passages if p.continuity and p.found]
+
+
+def _tone(reading: ToneReading) -> Json:
+    return {
+        "hz": None if reading.hz is None else round(reading.hz, 2),
+        "seconds": round(reading.seconds, 3),
+        "dbfs": round(reading.dbfs, 2),
+    }

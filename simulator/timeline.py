@@ -1,0 +1,107 @@
+"""When a sample was where: recordings of several clocks on one monotonic axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+RATE_HZ = 24_000
+"""Rate of every recording here: the Realtime API's own PCM rate."""
+
+FRAME_SAMPLES = 480
+"""Samples in one 20 ms frame."""
+
+FRAME_S = FRAME_SAMPLES / RATE_HZ
+
+Pcm: TypeAlias = NDArray[np.int16]
+Samples: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Anchors (sample index, seconds): "this sample passed here at that time".
+
+    Between two anchors time runs on at the sample rate from the earlier one, which is
+    what a frame does: its first sample has the frame's time, the others follow. A jump
+    in time between two anchors therefore belongs to the later frame.
+    """
+
+    indices: NDArray[np.int64]
+    times_s: NDArray[np.float64]
+    rate_hz: float = RATE_HZ
+
+    @classmethod
+    def from_anchors(
+        cls, anchors: list[tuple[int, float]], rate_hz: float = RATE_HZ
+    ) -> Timeline:
+        """A timeline of anchors in any order; an empty list gives an empty timeline."""
+        ordered = sorted(anchors)
+        return cls(
+            indices=np.array([i for i, _ in ordered], dtype=np.int64),
+            times_s=np.array([t for _, t in ordered], dtype=np.float64),
+            rate_hz=rate_hz,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was anchored, so that no time is known."""
+        return self.indices.size == 0
+
+    def time_at(self, sample: float) -> float:
+        """Seconds at which a (fractional) sample passed.
+
+        Before the first anchor time is extrapolated backwards at the sample rate.
+
+        Raises:
+            ValueError: the timeline is empty.
+        """
+        if self.is_empty:
+            raise ValueError("a timeline without anchors knows no time")
+        at = int(np.searchsorted(self.indices, sample, side="right")) - 1
+        at = max(at, 0)
+        offset = (sample - float(self.indices[at])) / self.rate_hz
+        return float(self.times_s[at]) + offset
+
+    def sample_at(self, time_s: float) -> float:
+        """The sample passing at a time: the inverse of `time_at`, without its jumps."""
+        if self.is_empty:
+            raise ValueError("a timeline without anchors knows no sample")
+        at = int(np.searchsorted(self.times_s, time_s, side="right")) - 1
+        at = max(at, 0)
+        return float(self.indices[at]) + (time_s - float(self.times_s[at])) * (
+            self.rate_hz
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Samples and when each of them passed the point where they were recorded."""
+
+    pcm: Pcm
+    """int16, shape (n_samples,), mono, 24 kHz."""
+    timeline: Timeline
+
+    @property
+    def n_samples(self) -> int:
+        """Length of the recording."""
+        return int(self.pcm.size)
+
+    @property
+    def start_s(self) -> float:
+        """When its first sample passed."""
+        return self.timeline.time_at(0)
+
+    def window(self, start_s: float, end_s: float) -> tuple[int, Pcm]:
+        """First index and samples of what passed between two times.
+
+        Returns:
+            (first, samples); samples is empty when nothing was recorded then.
+        """
+        if self.timeline.is_empty:
+            return 0, self.pcm[:0]
+        first = max(0, int(self.timeline.sample_at(start_s)))
+        last = min(self.n_samples, int(self.timeline.sample_at(end_s)) + 1)
+        return first, self.pcm[first : max(first, last)]
