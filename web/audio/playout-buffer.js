@@ -6,12 +6,12 @@
  * about to be left fades out (the "tail") while the audio being joined fades in.
  *
  * - It starts when `target` samples are waiting, so that the usual jitter is covered.
- * - It watches the least it ever held during a window. What is always there is
- *   delay nobody needs: one pitch period at a time is spliced out until it is gone.
- *   What is missing is spliced in the same way (loss, a slow sender clock).
+ * - It watches the least it ever held during a window. What is there all the time is
+ *   delay nobody needs: one pitch period at a time is spliced out until it is gone. A
+ *   buffer that nearly ran dry (loss, a slow sender clock) is filled up the same way.
  * - It never holds more than `max`: beyond that the oldest audio goes, at once.
- * - When it runs dry in mid-word it lets the last sound die away, refills to the
- *   target, and asks for a larger target for a while.
+ * - When it runs dry in mid-word it lets the last sound die away, goes on with what
+ *   comes next, and asks for a larger target for a while.
  *
  * So a burst or a stall costs a moment and never stays as delay.
  *
@@ -23,13 +23,19 @@ import { amplitudeToDbfs } from "./level.js";
 const SPLICE_MS = 5;
 const TAIL_MS = 10;
 const WINDOW_MS = 400;
-const TOLERANCE_MS = 6;
+const SPARE_MS = 6; // more than this too much, in every window of the last few: remove
+const SPARE_WINDOWS = 4;
+const FAR_TOO_MUCH_MS = 30; // does not wait for more evidence
+const NEARLY_DRY_MS = 4;
 const QUIET_DBFS = -48;
 const MIN_LAG_MS = 2.5; // 400 Hz
 const MAX_LAG_MS = 12.5; // 80 Hz
 const CORRELATION_MS = 10;
 const SPLICE_EVERY_MS = 40; // at most a quarter of the audio is removed
+const WANTED_LIKENESS = 0.9;
+const PATIENCE_MS = 500; // after this any place will do
 const STALL_MS = 500; // a longer pause is the end of an answer, not a stall
+const RESUME_MS = 10;
 const FLUSH_HOLD_OFF_MS = 40; // frames sent before the flush may arrive after it
 const TARGET_STEP_MS = 20;
 const TARGET_DECAY_MS = 8000;
@@ -72,6 +78,7 @@ export class PlayoutBuffer {
 
   #playing = false;
   #waitingSince = 0;
+  #startLevel = 0; // samples that must wait before playing begins
 
   /** @type {Float32Array} */ #tail = new Float32Array(0);
   #tailAt = 0;
@@ -82,7 +89,7 @@ export class PlayoutBuffer {
   #windowMin = Infinity;
   #frame = 0; // largest push of this window: the sender's frame
   #correction = 0; // samples to remove (> 0) or to add (< 0)
-  #windowsOff = 0;
+  /** @type {number[]} */ #pastMins = [];
   #nextSplice = 0;
 
   #starvedAt = -Infinity;
@@ -112,6 +119,7 @@ export class PlayoutBuffer {
     this.maxTarget = this.#samples(maxTargetMs);
     this.max = this.#samples(maxMs);
     this.target = this.baseTarget;
+    this.#startLevel = this.target;
     // Room behind the read position, for the lags that stretching looks back.
     this.history = this.#samples(MAX_LAG_MS + CORRELATION_MS);
     this.#ring = new Float32Array(this.max + this.history);
@@ -175,7 +183,7 @@ export class PlayoutBuffer {
     this.#counts.flushed += this.buffered;
     this.#read = this.#write;
     this.#playing = false;
-    this.#starvedAt = -Infinity;
+    this.#starvedInSound = false;
     this.#holdOffUntil = this.#clock + this.#samples(FLUSH_HOLD_OFF_MS);
   }
 
@@ -197,7 +205,7 @@ export class PlayoutBuffer {
     }
     // The second condition lets an answer shorter than the target be heard too.
     const waited = this.#clock - this.#waitingSince;
-    if (this.buffered < this.target && waited < 2 * this.target) return;
+    if (this.buffered < this.#startLevel && waited < 2 * this.target) return;
     this.#playing = true;
     this.#beginFadeIn(this.#samples(SPLICE_MS) / 2);
     this.#resetWindow();
@@ -224,13 +232,18 @@ export class PlayoutBuffer {
   /** @param {number} n samples in the frame that arrived */
   #noteArrival(n) {
     this.#frame = Math.max(this.#frame, n);
+    if (this.#playing || this.buffered > 0) return;
     const gap = this.#clock - this.#starvedAt;
-    this.#starvedAt = -Infinity;
-    if (!this.#starvedInSound || gap > this.#samples(STALL_MS)) return;
-    this.#starvedInSound = false;
+    if (!this.#starvedInSound || gap > this.#samples(STALL_MS)) {
+      this.#startLevel = this.target;
+      return;
+    }
+    // In mid-word: go on at once. The wait itself was the delay that was missing.
+    this.#startLevel = this.#samples(RESUME_MS);
     this.#counts.underruns++;
     this.#counts.concealed += gap;
-    this.target = Math.min(this.maxTarget, this.target + this.#samples(TARGET_STEP_MS));
+    const step = Math.min(Math.max(gap, this.#samples(TARGET_STEP_MS / 4)), this.#frame);
+    this.target = Math.min(this.maxTarget, this.target + step);
     this.#targetDecayAt = this.#clock + this.#samples(TARGET_DECAY_MS);
   }
 
@@ -239,39 +252,52 @@ export class PlayoutBuffer {
   #resetWindow() {
     this.#windowEnd = this.#clock + this.#samples(WINDOW_MS);
     this.#windowMin = Infinity;
+    this.#pastMins = [];
     this.#correction = 0;
-    this.#windowsOff = 0;
   }
 
   #observe() {
     this.#windowMin = Math.min(this.#windowMin, this.buffered);
     if (this.#clock < this.#windowEnd) return;
-    // With frames of 20 ms the level swings by 20 ms below the target.
-    const reserve = Math.max(this.target - this.#frame, this.target / 4);
-    const error = this.#windowMin - reserve;
-    const isOff = Math.abs(error) > this.#samples(TOLERANCE_MS);
-    this.#correction = isOff ? Math.round(error) : 0;
-    this.#windowsOff = isOff ? this.#windowsOff + 1 : 0;
+    this.#pastMins = [this.#windowMin, ...this.#pastMins].slice(0, SPARE_WINDOWS);
+    const wanted = this.#wantedCorrection();
+    if (wanted !== 0 && this.#correction === 0) this.#nextSplice = this.#clock;
+    this.#correction = wanted;
     this.#windowEnd = this.#clock + this.#samples(WINDOW_MS);
     this.#windowMin = Infinity;
     this.#frame = 0;
-    if (this.target > this.baseTarget && this.#clock > this.#targetDecayAt) {
-      const lower = this.target - this.#samples(TARGET_STEP_MS) / 4;
-      this.target = Math.max(this.baseTarget, lower);
-      this.#targetDecayAt = this.#clock + this.#samples(TARGET_DECAY_MS) / 8;
-    }
+    this.#decayTarget();
+  }
+
+  /** Samples to remove, or with a minus to add, going by the windows so far. */
+  #wantedCorrection() {
+    // With frames of 20 ms the level swings by 20 ms below the target.
+    const reserve = Math.max(this.target - this.#frame, this.target / 4);
+    const spare = Math.min(...this.#pastMins) - reserve;
+    const isSettled = this.#pastMins.length === SPARE_WINDOWS;
+    if (isSettled && spare > this.#samples(SPARE_MS)) return spare;
+    const spareNow = this.#windowMin - reserve;
+    if (spareNow > this.#samples(FAR_TOO_MUCH_MS)) return spareNow;
+    return this.#windowMin < this.#samples(NEARLY_DRY_MS) ? spareNow : 0;
+  }
+
+  #decayTarget() {
+    if (this.target === this.baseTarget || this.#clock < this.#targetDecayAt) return;
+    const lower = this.target - this.#samples(TARGET_STEP_MS / 4);
+    this.target = Math.max(this.baseTarget, lower);
+    this.#targetDecayAt = this.#clock + this.#samples(TARGET_DECAY_MS / 8);
   }
 
   #correct() {
     if (this.#correction === 0 || this.#clock < this.#nextSplice) return;
     if (this.#tailAt < this.#tail.length || this.#fadeInAt < this.#fadeIn) return;
-    const maxLag = this.#samples(MAX_LAG_MS);
-    if (this.buffered < maxLag + this.#samples(CORRELATION_MS)) return;
     const direction = Math.sign(this.#correction);
+    const lookAhead = direction > 0 ? MAX_LAG_MS + CORRELATION_MS : MAX_LAG_MS;
+    if (this.buffered < this.#samples(lookAhead)) return;
     const { lag, likeness, isQuiet } = this.#bestLag(direction);
-    // Speech is cut where it repeats itself; if it never does, sooner or later anyway.
-    const wanted = 0.9 - 0.2 * this.#windowsOff;
-    if (!isQuiet && likeness < wanted) return;
+    // Speech is cut where it repeats itself; if it does not, a little later anyway.
+    const patience = (this.#clock - this.#nextSplice) / this.#samples(PATIENCE_MS);
+    if (!isQuiet && likeness < WANTED_LIKENESS - patience) return;
     if (direction > 0) this.#skip(lag, lag);
     else this.#repeat(lag);
     const rest = this.#correction - direction * lag;

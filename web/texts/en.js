@@ -4,7 +4,7 @@ export const en = {
   "page.language": "Language",
   "page.skip": "Skip to the conversation",
 
-  "model.fake": "Demo model",
+  "model.fake": "Demo",
   "model.fake.hint": "No API key is set: a built-in stand-in answers.",
   "model.openai": "OpenAI",
   "model.openai.hint": "Connected to the OpenAI Realtime API.",
@@ -24,11 +24,11 @@ export const en = {
   "hint.listening": "Go ahead.",
   "hint.hearing": "Pause when you have finished.",
   "hint.thinking": "One moment.",
-  "hint.speaking": "Just talk to interrupt, or press Esc.",
+  "hint.speaking": "Just talk to interrupt.",
   "hint.tool": "This can take a little while. You can go on talking.",
   "hint.ended": "Start again whenever you like.",
   "hint.failed": "",
-  "hint.muted": "You are muted. Press M to be heard again.",
+  "hint.muted": "You are muted.",
 
   "action.start": "Start talking",
   "action.again": "New call",
@@ -67,7 +67,7 @@ export const en = {
 
   "figures.title": "Connection",
   "figures.rtt": "Round trip",
-  "figures.buffer": "Playout buffer",
+  "figures.buffer": "Buffer",
   "figures.drops": "Dropouts",
   "figures.ms": "{value} ms",
   "figures.none": "–",
