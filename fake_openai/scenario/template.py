@@ -1,0 +1,93 @@
+"""Fills `{{ … }}` in a scenario's texts. Pure; knows paths and four filters, no code.
+
+{{ text }}                      what the user said
+{{ result.temperature }}        a field of a tool's JSON output
+{{ results.0.files | count }}   how many
+{{ match.city | title }}        a named group of the rule's pattern
+{{ result.message | default("nothing") | sentence }}
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_HOLE: Final = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
+_FILTER: Final = re.compile(r'^(\w+)(?:\(\s*"((?:[^"\\]|\\.)*)"\s*\))?$')
+
+
+class TemplateError(ValueError):
+    """A `{{ … }}` that means nothing."""
+
+
+def fill(template: str, values: Mapping[str, Any]) -> str:
+    """The template with every hole filled; a missing value becomes empty text.
+
+    Raises:
+        TemplateError: an unknown filter or a malformed hole.
+    """
+    return _HOLE.sub(lambda hole: _as_text(_evaluate(hole[1], values)), template)
+
+
+def fill_all(value: Any, values: Mapping[str, Any]) -> Any:
+    """A JSON value with every string in it filled."""
+    if isinstance(value, str):
+        return fill(value, values)
+    if isinstance(value, Mapping):
+        return {key: fill_all(entry, values) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [fill_all(entry, values) for entry in value]
+    return value
+
+
+def check(template: str) -> None:
+    """Raise TemplateError if `fill` would, whatever the values."""
+    fill(template, {})
+
+
+def _evaluate(expression: str, values: Mapping[str, Any]) -> Any:
+    path, *filters = (part.strip() for part in expression.split("|"))
+    value = _look_up(path, values)
+    for text in filters:
+        found = _FILTER.match(text)
+        if found is None:
+            raise TemplateError(f"not a filter: {text!r}")
+        value = _apply(found[1], found[2], value)
+    return value
+
+
+def _look_up(path: str, values: Mapping[str, Any]) -> Any:
+    if not re.fullmatch(r"\w+(\.[\w-]+)*", path):
+        raise TemplateError(f"not a path: {path!r}")
+    value: Any = values
+    for step in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, (list, tuple)) and step.isdigit():
+            value = value[int(step)] if int(step) < len(value) else None
+        else:
+            return None
+    return value
+
+
+def _apply(name: str, argument: str | None, value: Any) -> Any:
+    match name:
+        case "default":
+            return argument if value in (None, "") else value
+        case "count":
+            return len(value) if hasattr(value, "__len__") else 0
+        case "title":
+            return _as_text(value).title()
+        case "sentence":
+            return re.split(r"(?<=[.!?])\s", _as_text(value).strip(), maxsplit=1)[0]
+    raise TemplateError(f"unknown filter {name!r}")
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+        return ", ".join(value)
+    return json.dumps(value, ensure_ascii=False)
