@@ -94,8 +94,9 @@ def _mel_weights() -> NDArray[np.float32]:
     bins_hz = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / SAMPLE_RATE_HZ)[:, np.newaxis]
     rising = (bins_hz - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins_hz) / (edges[2:] - edges[1:-1])
-    weights = np.minimum(rising, falling).clip(0, None)
-    return (weights / weights.sum(axis=0)).astype(np.float32)
+    weights: NDArray[np.float64] = np.minimum(rising, falling).clip(0, None)
+    sums: NDArray[np.float64] = weights.sum(axis=0)
+    return (weights / sums).astype(np.float32)
 
 
 _MEL = _mel_weights()
