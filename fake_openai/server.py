@@ -1,0 +1,252 @@
+"""The fake's running state: who may call, which calls there are, what keeps their time.
+
+HTTP, WebSocket and control handlers are thin doors into this object; it owns every
+call, peer and task, and `stop` ends them all.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from aiohttp import web
+
+from fake_openai.api_error import ApiError
+from fake_openai.call import Call
+from fake_openai.credentials import ClientSecret, Credentials
+from fake_openai.faults import Fault, FaultPlan
+from fake_openai.ice import LOOPBACK, is_loopback
+from fake_openai.models import DEFAULT_MODEL, judge_model
+from fake_openai.recorder import Recorder
+from fake_openai.rtc.sdp import InvalidOfferError, Offer
+from fake_openai.rtc.ticker import Lateness, Ticker
+from fake_openai.rtc.webrtc_call import WebRtcCall
+from fake_openai.scenario import Scenario
+from fake_openai.session.core import RealtimeSession
+from fake_openai.session.options import SessionOptions
+from fake_openai.settings import FakeSettings
+from fake_openai.speech_parts import SpeechParts
+from fake_openai.tape import MemoryBudget
+from fake_openai.tasks import TaskOwner
+from fake_openai.wire.ids import IdMaker
+
+logger = logging.getLogger(__name__)
+
+KEPT_ENDED_CALLS: Final = 200
+Transport = Literal["webrtc", "websocket"]
+
+
+class FakeServer:
+    """All state of one fake. Lives on one event loop."""
+
+    def __init__(
+        self, settings: FakeSettings, scenario: Scenario, speech: SpeechParts
+    ) -> None:
+        self.settings = settings
+        self.scenario = scenario
+        self.speech = speech
+        self.started_s = time.monotonic()
+        self.ids = IdMaker(settings.seed)
+        self.credentials = Credentials(settings.api_keys, settings.seed)
+        self.faults = FaultPlan(
+            (*settings.faults, *scenario.faults), seed=settings.seed
+        )
+        """Asked at the points before a call: HTTP, WebSocket, SDP, ICE, DTLS."""
+        # The session adds the scenario's own.
+        self._call_faults = list(settings.faults)
+        self.ticker = Ticker()
+        self.tasks = TaskOwner()
+        self.calls: dict[str, Call] = {}
+        """Live and recently ended calls by id, oldest first."""
+        self._media: dict[str, WebRtcCall] = {}
+        self._budget = MemoryBudget(settings.record_bytes)
+        self._used_session_ids: set[str] = set()
+        self._n_calls = 0
+
+    @property
+    def live_calls(self) -> list[Call]:
+        """Calls that are not over, oldest first."""
+        return [call for call in self.calls.values() if call.state != "ended"]
+
+    def live_call(self, call_id: str) -> Call | None:
+        """A call that is not over."""
+        call = self.calls.get(call_id)
+        return call if call is not None and call.state != "ended" else None
+
+    def media_of(self, call_id: str) -> WebRtcCall | None:
+        """The WebRTC side of a call."""
+        return self._media.get(call_id)
+
+    def lateness(self) -> Lateness:
+        """How well the fake kept time since the last reset."""
+        return self.ticker.lateness()
+
+    def new_call(
+        self,
+        transport: Transport,
+        config: Mapping[str, Any],
+        *,
+        model: str | None = None,
+        session_id: str | None = None,
+        intent: Literal["conversation", "transcription"] = "conversation",
+    ) -> Call:
+        """Make a call and its session; the transport begins it when it is up.
+
+        Raises:
+            ApiError: 429, the fake is full.
+        """
+        if len(self.live_calls) >= self.settings.max_calls:
+            raise ApiError(
+                429, "Too many calls.", code="rate_limit_exceeded", kind="requests"
+            )
+        self._n_calls += 1
+        prefix = "rtc_u0" if transport == "webrtc" else "ws_u0"
+        call_id = self.ids.make(prefix, time.time())
+        session = self._session(
+            transport,
+            config,
+            model=model or config.get("model") or DEFAULT_MODEL,
+            session_id=self._first_use(session_id),
+            intent=intent,
+        )
+        recorder = Recorder(self._budget, max_s=self.settings.record_s)
+        call = Call(
+            call_id, session, recorder, transport=transport, on_end=self._on_end
+        )
+        self.calls[call_id] = call
+        return call
+
+    async def start_webrtc_call(
+        self, offer: Offer, config: Mapping[str, Any], secret: ClientSecret | None
+    ) -> tuple[Call, str]:
+        """Answer an offer; returns the call and the answer.
+
+        Raises:
+            InvalidOfferError: the offer cannot be answered.
+            ApiError: the model is unknown, or the fake is full.
+        """
+        model = str(config.get("model") or DEFAULT_MODEL)
+        if judge_model(model) != "ok":
+            raise ApiError(
+                404 if judge_model(model) == "not_found" else 400,
+                f"The model `{model}` does not exist or you do not have access to it.",
+                code="model_not_found",
+                param="model",
+            )
+        call = self.new_call(
+            "webrtc",
+            config,
+            model=model,
+            session_id=secret.session_id if secret is not None else None,
+            intent=(
+                "transcription"
+                if config.get("type") == "transcription"
+                else "conversation"
+            ),
+        )
+        media = WebRtcCall(call, self.ticker, self.tasks, addresses=self._addresses())
+        self._media[call.call_id] = media
+        try:
+            return call, await media.answer(offer)
+        except InvalidOfferError:
+            call.end("invalid_offer")
+            del self.calls[call.call_id]
+            raise
+
+    def describe_session(self, secret: ClientSecret) -> Mapping[str, Any]:
+        """The full session object a secret stands for, as minting shows it."""
+        model = str(secret.session.get("model") or DEFAULT_MODEL)
+        session = self._session(
+            "webrtc", secret.session, model=model, session_id=secret.session_id
+        )
+        return session.config
+
+    def add_fault(self, fault: Fault | dict[str, Any]) -> Fault:
+        """Arm a fault for requests and calls to come; each call counts for itself.
+
+        Raises:
+            pydantic.ValidationError: the dict is not a fault.
+        """
+        armed = self.faults.add(fault)
+        self._call_faults.append(armed)
+        return armed
+
+    async def reset(self) -> None:
+        """End every call; forget calls, faults, secrets and lateness."""
+        for call in self.live_calls:
+            call.end("reset")
+        await self.tasks.settle()
+        for call in tuple(self.calls.values()):
+            self._forget(call)
+        self.faults.clear()
+        self._call_faults.clear()
+        self.credentials.expire_all()
+        self.ticker.reset()
+        self._n_calls = 0
+
+    async def stop(self) -> None:
+        """End everything; nothing of the fake survives this."""
+        for call in self.live_calls:
+            call.end("server_stopped", code=1001)
+        await self.tasks.settle()
+        await self.tasks.stop()
+        self.ticker.close()
+
+    def process_facts(self) -> dict[str, Any]:
+        """CPU seconds and size of the process."""
+        times = os.times()
+        return {"cpu_s": round(times.user + times.system, 3), "pid": os.getpid()}
+
+    def _session(
+        self,
+        transport: Transport,
+        config: Mapping[str, Any],
+        *,
+        model: str,
+        session_id: str | None,
+        intent: Literal["conversation", "transcription"] = "conversation",
+    ) -> RealtimeSession:
+        options = SessionOptions(
+            model=model,
+            intent=intent,
+            session_id=session_id,
+            unix_offset_s=time.time() - time.monotonic(),
+            faults=FaultPlan(self._call_faults),
+        )
+        return RealtimeSession(
+            transport=transport,
+            scenario=self.scenario,
+            recogniser=self.speech.recogniser,
+            voice=self.speech.voice,
+            initial=dict(config) or None,
+            seed=self.settings.seed + self._n_calls,
+            options=options,
+        )
+
+    def _first_use(self, session_id: str | None) -> str | None:
+        """A secret's session id belongs to the first call made with it."""
+        if session_id is None or session_id in self._used_session_ids:
+            return None
+        self._used_session_ids.add(session_id)
+        return session_id
+
+    def _addresses(self) -> tuple[str, ...] | None:
+        if self.settings.ice_addresses is not None:
+            return self.settings.ice_addresses
+        return LOOPBACK if is_loopback(self.settings.host) else None
+
+    def _on_end(self, call: Call, reason: str) -> None:
+        logger.info("call %s ended: %s", call.call_id, reason)
+        ended = [c for c in self.calls.values() if c.state == "ended"]
+        for old in ended[:-KEPT_ENDED_CALLS]:
+            self._forget(old)
+
+    def _forget(self, call: Call) -> None:
+        self.calls.pop(call.call_id, None)
+        self._media.pop(call.call_id, None)
+        call.recorder.input.release()
+        call.recorder.output.release()
+
+
+SERVER: Final[web.AppKey[FakeServer]] = web.AppKey("fake", FakeServer)
