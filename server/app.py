@@ -1,0 +1,282 @@
+"""The composition root: every part is made here, from `Settings`, and nowhere else."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import httpx
+from fastapi import FastAPI
+
+from server import __version__
+from server.embedded_fake import EmbeddedFake
+from server.http import errors as http_errors
+from server.http.page import SecurityHeaders, mount_page
+from server.http.realtime import router as realtime_router
+from server.media.conversation import ConversationInfo
+from server.media.host import MediaHost
+from server.media.protocol import HostEvent, MediaLimits
+from server.observability.process import usage
+from server.realtime.config import SessionConfig
+from server.realtime.signalling import ModelEndpoint, Signalling
+from server.realtime.transport import ModelTransport, TransportEvents
+from server.realtime.webrtc import WebRtcTransport
+from server.rtc.ice import LOOPBACK_ONLY, IcePolicy
+from server.sessions.lifecycle import Occupancy
+from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
+from server.sessions.session import Session, SessionRequest
+from server.settings import Settings, is_loopback
+from server.tools.builtin import builtin_tools
+from server.tools.executor import ToolExecutor
+from server.tools.runner import Runner
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+DEFAULT_WEB_ROOT = Path(__file__).resolve().parent.parent / "web"
+
+
+class ConfiguredModel:
+    """A ModelSource that is always at the same place."""
+
+    def __init__(self, endpoint: ModelEndpoint) -> None:
+        self._endpoint = endpoint
+
+    async def endpoint(self) -> ModelEndpoint:
+        """The configured service."""
+        return self._endpoint
+
+
+def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastAPI:
+    """The whole bridge as an ASGI application; its lifespan starts and stops it.
+
+    Args:
+        settings: everything that can be configured.
+        fake: stands in for the embedded fake model (tests).
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _Bridge(settings, fake).running() as bridge:
+            app.state.registry = bridge.registry
+            app.state.bridge = bridge
+            yield
+
+    app = FastAPI(title="voicebridge", version=__version__, lifespan=lifespan)
+    app.state.registry = None
+    app.add_middleware(SecurityHeaders)
+    http_errors.install(app)
+    app.include_router(realtime_router)
+
+    @app.get("/healthz", tags=["operations"])
+    async def healthz() -> dict[str, Any]:
+        """Whether the bridge is well, and what it uses."""
+        bridge: _Bridge = app.state.bridge
+        return bridge.health()
+
+    mount_page(app, settings.web_root or DEFAULT_WEB_ROOT)
+    return app
+
+
+class _Bridge:
+    """The parts of one running application."""
+
+    def __init__(self, settings: Settings, fake: EmbeddedFake | None) -> None:
+        self._settings = settings
+        self._fake = fake
+        if fake is None and settings.uses_embedded_fake:
+            self._fake = EmbeddedFake()
+        self.registry: SessionRegistry | None = None
+        self._host: MediaHost | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["_Bridge"]:
+        """Everything started inside the block is stopped at its end, in order."""
+        settings = self._settings
+        if not settings.enable_backend_webrtc:
+            yield self
+            return
+        async with AsyncExitStack() as stack:
+            fake_stop, stop = asyncio.Event(), asyncio.Event()
+            http = await stack.enter_async_context(self._http_client())
+            sockets = await stack.enter_async_context(aiohttp.ClientSession())
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            if self._fake is not None:
+                tasks.create_task(self._fake.run(fake_stop), name="embedded fake")
+            self._host = host = self._make_host(http)
+            self.registry = SessionRegistry(
+                host,
+                self._model_source(),
+                _SessionMaker(settings, sockets, host, self._fake),
+                SessionLimits(
+                    max_sessions=settings.max_sessions,
+                    grace_s=settings.session_grace_s,
+                    join_timeout_s=settings.session_join_timeout_s,
+                ),
+            )
+            serving = [
+                tasks.create_task(host.run(stop), name="media host"),
+                tasks.create_task(self.registry.run(stop), name="sessions"),
+            ]
+            try:
+                yield self
+            finally:
+                stop.set()
+                await asyncio.wait(serving)
+                fake_stop.set()
+
+    def health(self) -> dict[str, Any]:
+        """The body of /healthz."""
+        fake_url = self._fake.url if self._fake is not None else None
+        return {
+            "status": "ok",
+            "version": __version__,
+            "model": {
+                "kind": "openai" if self._fake is None else "fake",
+                "fake_url": fake_url,
+            },
+            "sessions": self.registry.n_sessions if self.registry is not None else 0,
+            "clients": self._host.n_clients if self._host is not None else 0,
+            "process": asdict(usage()),
+        }
+
+    def _emit(self, event: HostEvent) -> None:
+        if self.registry is not None:
+            self.registry.on_host_event(event)
+
+    def _model_source(self) -> ModelSource:
+        if self._fake is not None:
+            return self._fake
+        settings = self._settings
+        key = settings.openai_api_key
+        return ConfiguredModel(
+            ModelEndpoint(
+                "openai",
+                settings.openai_base_url or DEFAULT_BASE_URL,
+                key.get_secret_value() if key is not None else "sk-local",
+            )
+        )
+
+    def _http_client(self) -> httpx.AsyncClient:
+        # A proxy of the environment is for the internet, not for this machine.
+        base_url = self._settings.openai_base_url or DEFAULT_BASE_URL
+        return httpx.AsyncClient(
+            trust_env=self._fake is None
+            and not is_loopback(urlsplit(base_url).hostname or ""),
+            limits=httpx.Limits(max_keepalive_connections=4),
+        )
+
+    def _make_host(self, http: httpx.AsyncClient) -> MediaHost:
+        settings = self._settings
+
+        def open_transport(
+            events: TransportEvents, endpoint: ModelEndpoint
+        ) -> ModelTransport:
+            signalling = Signalling(
+                http, endpoint, timeout_s=settings.model_http_timeout_s
+            )
+            return WebRtcTransport(events, signalling, self._model_policy(endpoint))
+
+        return MediaHost(
+            open_transport,
+            policy=self._browser_policy(),
+            limits=MediaLimits(
+                max_clients=settings.max_clients_per_session,
+                client_connect_timeout_s=settings.client_connect_timeout_s,
+                client_silence_timeout_s=settings.client_silence_timeout_s,
+                model_connect_timeout_s=settings.model_connect_timeout_s,
+                model_silence_timeout_s=settings.model_silence_timeout_s,
+            ),
+            emit=self._emit,
+        )
+
+    def _browser_policy(self) -> IcePolicy:
+        settings = self._settings
+        if settings.ice_addresses is not None:
+            return IcePolicy(settings.ice_addresses, settings.stun_url)
+        if is_loopback(settings.host):
+            return LOOPBACK_ONLY
+        return IcePolicy(None, settings.stun_url)
+
+    def _model_policy(self, endpoint: ModelEndpoint) -> IcePolicy:
+        if is_loopback(urlsplit(endpoint.base_url).hostname or ""):
+            return LOOPBACK_ONLY
+        return IcePolicy(None, self._settings.stun_url)
+
+
+class _SessionMaker:
+    """Builds the record of a session: configuration, runners, tools."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sockets: aiohttp.ClientSession,
+        host: MediaHost,
+        fake: EmbeddedFake | None,
+    ) -> None:
+        self._settings = settings
+        self._sockets = sockets
+        self._host = host
+        self._fake = fake
+
+    def __call__(
+        self,
+        session_id: str,
+        conversation_id: str,
+        request: SessionRequest,
+        endpoint: ModelEndpoint,
+    ) -> Session:
+        settings = self._settings
+        agent_name = request.agent_name or settings.default_agent_name
+        nested = self._runner(
+            settings.nested_runner_url, agent_name, "agent team", survives_cancel=True
+        )
+        claude = self._runner(
+            settings.claude_code_runner_url,
+            "ClaudeCode",
+            "Claude Code runner",
+            survives_cancel=False,
+        )
+        tools = builtin_tools(nested, claude, timeout_s=settings.tool_timeout_s)
+
+        def deliver(call_id: str, output: str, success: bool) -> None:
+            self._host.tool_finished(session_id, call_id, output, success=success)
+
+        config = SessionConfig(
+            model=settings.openai_realtime_model,
+            voice=request.voice or settings.default_voice,
+            system_prompt=request.system_prompt or settings.default_system_prompt,
+            agent_name=agent_name,
+            transcription_model=settings.transcription_model,
+            transcription_language=settings.transcription_language,
+            tools=tools.schemas(),
+        )
+        return Session(
+            info=ConversationInfo(session_id, conversation_id, endpoint.kind, config),
+            executor=ToolExecutor(tools, deliver),
+            runners=(nested, claude),
+            occupancy=Occupancy(
+                settings.session_join_timeout_s, settings.session_grace_s
+            ),
+        )
+
+    def _runner(
+        self, url: str | None, agent_name: str, title: str, *, survives_cancel: bool
+    ) -> Runner:
+        if url is None and self._fake is not None and self._fake.url is not None:
+            # The fake has a demonstration runner of its own.
+            url = f"{self._fake.url}/api/runs/{{agent_name}}".replace("http", "ws", 1)
+        if url is not None:
+            url = url.replace("{agent_name}", quote(agent_name, safe=""))
+        return Runner(
+            self._sockets,
+            url,
+            title=title,
+            connect_timeout_s=self._settings.runner_connect_timeout_s,
+            survives_cancel=survives_cancel,
+        )

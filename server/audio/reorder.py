@@ -1,0 +1,87 @@
+"""Puts numbered packets back in order within a small window. SANS-IO.
+
+A packet that comes too early is held until the missing one arrives or `depth` packets
+wait behind the gap; then the missing ones are reported as lost. Nothing ever raises the
+delay for good: without loss every packet leaves the moment it comes.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+LOST = None
+Released: TypeAlias = bytes | None
+"""A payload, or LOST where a packet will not come any more."""
+
+_MODULO = 1 << 16
+_RESTART = 1000
+"""A jump of so many packets is a new stream, not a loss."""
+_MAX_REPORTED_LOSS = 10
+"""More lost packets than this in a row are a pause; do not conceal them."""
+
+
+@dataclass(slots=True)
+class ReorderCounters:
+    """How many packets came in order, were reordered, lost, late or repeated."""
+
+    received: int = 0
+    reordered: int = 0
+    lost: int = 0
+    late: int = 0
+
+
+class ReorderWindow:
+    """One stream of packets with 16-bit sequence numbers (RFC 3550 section 5.1)."""
+
+    def __init__(self, depth: int = 2) -> None:
+        self._depth = depth
+        self._expected: int | None = None
+        self._held: dict[int, bytes] = {}
+        self.counters = ReorderCounters()
+
+    def push(self, sequence_number: int, payload: bytes) -> list[Released]:
+        """Take one packet; return what can be played now, in order."""
+        self.counters.received += 1
+        if self._expected is None:
+            self._expected = sequence_number
+        ahead = (sequence_number - self._expected) % _MODULO
+        if ahead >= _MODULO // 2:
+            if _MODULO - ahead < _RESTART:
+                self.counters.late += 1
+                return []
+            ahead = self._restart(sequence_number)
+        elif ahead >= _RESTART:
+            ahead = self._restart(sequence_number)
+        if ahead == 0:
+            return [payload, *self._advance()]
+        if sequence_number not in self._held:
+            self.counters.reordered += 1
+            self._held[sequence_number] = payload
+        if len(self._held) <= self._depth:
+            return []
+        return self._give_up_on_the_gap()
+
+    def _restart(self, sequence_number: int) -> int:
+        self._held.clear()
+        self._expected = sequence_number
+        return 0
+
+    def _advance(self) -> list[Released]:
+        """The packet expected has been taken; release those waiting behind it."""
+        assert self._expected is not None
+        released: list[Released] = []
+        self._expected = (self._expected + 1) % _MODULO
+        while self._expected in self._held:
+            released.append(self._held.pop(self._expected))
+            self._expected = (self._expected + 1) % _MODULO
+        return released
+
+    def _give_up_on_the_gap(self) -> list[Released]:
+        expected = self._expected
+        assert expected is not None
+        nearest = min(self._held, key=lambda n: (n - expected) % _MODULO)
+        missing = (nearest - expected) % _MODULO
+        self.counters.lost += missing
+        released: list[Released] = [LOST] * min(missing, _MAX_REPORTED_LOSS)
+        released.append(self._held.pop(nearest))
+        self._expected = nearest
+        return released + self._advance()

@@ -1,0 +1,58 @@
+"""Every error leaves as `{"error": {"code", "message", "retryable"}}`, from here."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from server.errors import BridgeError
+
+logger = logging.getLogger(__name__)
+
+_WORDS = {
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take that method."),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every failure in the one shape."""
+    app.add_exception_handler(BridgeError, _on_bridge_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def error_response(error: BridgeError) -> JSONResponse:
+    """One of our errors as a response."""
+    headers = {"Retry-After": "2"} if error.http_status == 503 else None
+    return JSONResponse(
+        {"error": error.as_json()}, status_code=error.http_status, headers=headers
+    )
+
+
+async def _on_bridge_error(request: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, BridgeError)
+    if exc.http_status >= 500:
+        logger.warning("%s %s: %s: %s", request.method, _route(request), exc.code, exc)
+    return error_response(exc)
+
+
+async def _on_http_exception(request: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, HTTPException)
+    code, message = _WORDS.get(exc.status_code, ("invalid_request", str(exc.detail)))
+    body = {"code": code, "message": message, "retryable": False}
+    return JSONResponse(
+        {"error": body}, status_code=exc.status_code, headers=exc.headers
+    )
+
+
+async def _on_bug(request: Request, exc: Exception) -> JSONResponse:
+    logger.error("%s %s broke", request.method, _route(request), exc_info=exc)
+    return error_response(BridgeError())
+
+
+def _route(request: Request) -> str:
+    """The route's pattern: an address may contain a session id."""
+    route = request.scope.get("route")
+    return str(getattr(route, "path", "unknown"))

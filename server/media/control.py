@@ -1,0 +1,170 @@
+"""JSON control messages of the browser leg, both directions. PURE."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from server.audio.format import FRAME_MS, RATE_HZ
+from server.media.protocol import MediaLimits
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    t: float | int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    pass
+
+
+ClientMessage: TypeAlias = Mute | Interrupt | Text | Ping | Bye
+
+
+class ControlError(Exception):
+    """A message the client should not have sent. Never fatal."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def parse(text: str, limits: MediaLimits) -> ClientMessage:
+    """One message of a browser.
+
+    Raises:
+        ControlError: `message_too_large`, `invalid_json` or `unknown_message`.
+    """
+    if len(text.encode("utf-8", "replace")) > limits.max_control_message_bytes:
+        raise ControlError(
+            "message_too_large",
+            f"A control message may have {limits.max_control_message_bytes} bytes.",
+        )
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ControlError("invalid_json", "The message is not valid JSON.") from None
+    if not isinstance(fields, dict):
+        raise ControlError("unknown_message", "A message must be a JSON object.")
+    return _parse_fields(fields, limits)
+
+
+def _parse_fields(fields: dict[str, Any], limits: MediaLimits) -> ClientMessage:
+    match fields:
+        case {"type": "mute", "muted": bool(muted)}:
+            return Mute(muted)
+        case {"type": "interrupt"}:
+            return Interrupt()
+        case {"type": "text", "text": str(text)} if text.strip():
+            if len(text) > limits.max_text_chars:
+                raise ControlError(
+                    "message_too_large",
+                    f"A text may have {limits.max_text_chars} characters.",
+                )
+            return Text(text)
+        case {"type": "ping"}:
+            t = fields.get("t")
+            known = isinstance(t, int | float | str) or t is None
+            if not known or len(str(t)) > 64:
+                raise ControlError("unknown_message", "t must be a short value.")
+            return Ping(t)
+        case {"type": "bye"}:
+            return Bye()
+    kind = fields.get("type")
+    name = repr(kind[:32]) if isinstance(kind, str) else "without a type"
+    raise ControlError("unknown_message", f"Message {name} is not understood.")
+
+
+def hello(
+    *,
+    session_id: str,
+    client_id: str,
+    conversation_id: str,
+    agent_name: str,
+    voice: str,
+    model_kind: str,
+    limits: MediaLimits,
+) -> str:
+    """The first message to a browser: who it is, and how to send audio."""
+    return _encode(
+        "hello",
+        version=VERSION,
+        session_id=session_id,
+        client_id=client_id,
+        conversation_id=conversation_id,
+        agent_name=agent_name,
+        voice=voice,
+        model={"kind": model_kind},
+        audio={
+            "encoding": "pcm16",
+            "rate_hz": RATE_HZ,
+            "channels": 1,
+            "frame_ms": FRAME_MS,
+            "framing": "raw",
+        },
+        limits={
+            "max_audio_message_bytes": limits.max_audio_message_bytes,
+            "max_control_message_bytes": limits.max_control_message_bytes,
+            "max_text_chars": limits.max_text_chars,
+        },
+    )
+
+
+def state(name: str) -> str:
+    """What the user is shown."""
+    return _encode("state", state=name)
+
+
+def transcript(role: str, item_id: str, text: str, final: bool) -> str:
+    """The text of one item so far."""
+    return _encode("transcript", role=role, item_id=item_id, text=text, final=final)
+
+
+def flush(reason: str) -> str:
+    """Drop the playout buffer at once."""
+    return _encode("flush", reason=reason)
+
+
+def tool(call_id: str, name: str, status: str) -> str:
+    """A tool was started, has finished or has failed."""
+    return _encode("tool", call_id=call_id, name=name, status=status)
+
+
+def error(code: str, message: str, *, retryable: bool, fatal: bool) -> str:
+    """Something went wrong, in words."""
+    body = {"code": code, "message": message, "retryable": retryable}
+    return _encode("error", error=body, fatal=fatal)
+
+
+def pong(t: float | int | str | None) -> str:
+    """The answer to a ping."""
+    return _encode("pong", t=t)
+
+
+def ended(reason: str) -> str:
+    """The session is over; the connection closes next."""
+    return _encode("ended", reason=reason)
+
+
+def _encode(kind: str, **fields: object) -> str:
+    return json.dumps(
+        {"type": kind, **fields}, ensure_ascii=False, separators=(",", ":")
+    )

@@ -1,0 +1,355 @@
+"""One conversation: N browsers, one model session, one tick."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from server.audio.format import SILENCE, Pcm
+from server.audio.mixer import add_up, limit, mix_minus
+from server.errors import (
+    BridgeError,
+    CapacityError,
+    InvalidRequestError,
+    ModelLostError,
+    ModelRejectedError,
+    ModelTimeoutError,
+    SessionNotFoundError,
+)
+from server.media import control
+from server.media.assistant import AssistantVoice
+from server.media.client import Client
+from server.media.protocol import (
+    ClientAnswer,
+    ClientJoined,
+    ClientLeft,
+    HostEvent,
+    MediaLimits,
+    ToolRequested,
+)
+from server.media.ticker import Ticker
+from server.realtime import core as rt
+from server.realtime import wire
+from server.realtime.config import SessionConfig
+from server.realtime.transcripts import Transcript
+from server.realtime.transport import ModelTransport, TransportEvents
+from server.rtc.ice import IcePolicy
+from server.rtc.offer import parse_offer
+
+logger = logging.getLogger(__name__)
+
+HOUSEKEEPING_TICKS = 25
+"""Twice a second: signs of life, timeouts, what waits for time only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationInfo:
+    """What browsers are told about their conversation."""
+
+    session_id: str
+    conversation_id: str
+    model_kind: str
+    config: SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationEnd:
+    """Why it is over; `error` is what the browsers were told, if anything."""
+
+    reason: str
+    error: BridgeError | None
+
+
+class Conversation:
+    """Owns its clients and its model leg. `run` lives as long as the conversation."""
+
+    def __init__(
+        self,
+        info: ConversationInfo,
+        transport: Callable[[TransportEvents], ModelTransport],
+        *,
+        ticker: Ticker,
+        policy: IcePolicy,
+        limits: MediaLimits,
+        emit: Callable[[HostEvent], None],
+    ) -> None:
+        self._info = info
+        self._ticker = ticker
+        self._policy = policy
+        self._limits = limits
+        self._emit = emit
+        self._loop = asyncio.get_running_loop()
+        self._core = rt.RealtimeCore(info.config)
+        self._voice = AssistantVoice()
+        self._clients: dict[str, Client] = {}
+        self._tool_names: dict[str, str] = {}
+        self._leaving: asyncio.Queue[Client | None] = asyncio.Queue()
+        """Clients to be closed; None ends the conversation. Bounded by admission."""
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._end: ConversationEnd | None = None
+        self._n_ticks = 0
+        self.n_clients_seen = 0
+        self._transport = transport(self)
+
+    @property
+    def n_clients(self) -> int:
+        """Browsers connected or connecting."""
+        return len(self._clients)
+
+    # --- life
+
+    async def open(self) -> None:
+        """Connect and configure the model leg.
+
+        Raises:
+            BridgeError: what stood in the way. The caller still calls `close`.
+        """
+        await self._transport.open(self._info.config)
+        try:
+            async with asyncio.timeout(self._limits.model_connect_timeout_s):
+                await self._ready
+        except TimeoutError as exc:
+            raise ModelTimeoutError("no configured session in time") from exc
+
+    async def serve(self) -> ConversationEnd:
+        """Serve browsers until the end; call after `open`."""
+        self._ticker.subscribe(self.tick)
+        async with asyncio.TaskGroup() as closing:
+            while (client := await self._leaving.get()) is not None:
+                closing.create_task(client.close(linger=False))
+        assert self._end is not None
+        return self._end
+
+    def finish(self, reason: str, error: BridgeError | None = None) -> None:
+        """End the conversation and tell every browser why. The first call counts."""
+        if self._end is not None:
+            return
+        self._end = ConversationEnd(reason, error)
+        self._ticker.unsubscribe(self.tick)
+        if not self._ready.done():
+            self._ready.set_exception(error or ModelLostError(reason))
+            self._ready.exception()  # it may have nobody who waits for it
+        self._perform(self._core.end())
+        for client in self._clients.values():
+            if error is not None:
+                client.send(_error_message(error, fatal=True))
+            client.send(control.ended(reason))
+        self._leaving.put_nowait(None)
+
+    async def close(self) -> None:
+        """Free both legs, in bounded time. Nothing of the conversation is left."""
+        self.finish("closed")
+        clients = list(self._clients.values())
+        self._clients.clear()
+        while not self._leaving.empty():
+            if (client := self._leaving.get_nowait()) is not None:
+                clients.append(client)
+        results = await asyncio.gather(
+            *(client.close(linger=True) for client in clients),
+            self._transport.close(),
+            return_exceptions=True,
+        )
+        for result in results:
+            if isinstance(result, Exception):
+                logger.warning("a leg did not close cleanly", exc_info=result)
+
+    # --- browsers
+
+    async def admit(self, offer_sdp: str) -> ClientAnswer:
+        """Answer a browser's offer.
+
+        Raises:
+            BridgeError: the offer is bad, the conversation is full or over.
+        """
+        offer = parse_offer(offer_sdp)
+        if self._end is not None or not self._ready.done():
+            raise SessionNotFoundError
+        if len(self._clients) >= self._limits.max_clients:
+            raise CapacityError(user_message="This conversation is full.")
+        client = Client(
+            secrets.token_urlsafe(12),
+            self,
+            limits=self._limits,
+            policy=self._policy,
+            ticker=self._ticker,
+        )
+        self._clients[client.client_id] = client
+        try:
+            sdp = await client.answer(offer)
+        except BaseException:
+            self._remove(client)
+            raise
+        if self._end is not None:
+            raise SessionNotFoundError
+        return ClientAnswer(client.client_id, sdp)
+
+    def on_client_ready(self, client: Client) -> None:
+        """From a client: audio and control can flow."""
+        if client.client_id not in self._clients:
+            return
+        self.n_clients_seen += 1
+        config = self._info.config
+        client.send(
+            control.hello(
+                session_id=self._info.session_id,
+                client_id=client.client_id,
+                conversation_id=self._info.conversation_id,
+                agent_name=config.agent_name,
+                voice=config.voice,
+                model_kind=self._info.model_kind,
+                limits=self._limits,
+            )
+        )
+        client.send(control.state(self._core.state.value))
+        self._emit(ClientJoined(self._info.session_id, client.client_id))
+
+    def on_client_message(self, client: Client, message: control.ClientMessage) -> None:
+        """From a client: a valid control message."""
+        now_s = self._loop.time()
+        match message:
+            case control.Mute(muted):
+                client.mute(muted)
+            case control.Ping(t):
+                client.send(control.pong(t))
+            case control.Text(text):
+                self._perform(self._core.say_text(text, now_s))
+            case control.Interrupt():
+                self._perform(self._core.interrupt(now_s))
+            case control.Bye():
+                self.on_client_gone(client, "bye")
+
+    def on_client_gone(self, client: Client, reason: str) -> None:
+        """From a client: it left or was lost."""
+        if self._end is None and self._remove(client):
+            self._emit(
+                ClientLeft(
+                    self._info.session_id, client.client_id, reason, self.n_clients
+                )
+            )
+
+    def _remove(self, client: Client) -> bool:
+        if self._clients.pop(client.client_id, None) is None:
+            return False
+        self._leaving.put_nowait(client)
+        return True
+
+    # --- audio
+
+    def tick(self, due_s: float) -> None:
+        """Every 20 ms: microphones to the model, voices to the browsers."""
+        ready = [c for c in self._clients.values() if c.is_ready]
+        heard = {c: f for c in ready if (f := c.pull_microphone()) is not None}
+        total = add_up(list(heard.values()))
+        self._transport.send_audio(limit(total) if heard else SILENCE)
+        if self._plays_directly(ready):
+            self._voice.forget()
+        else:
+            assistant = self._voice.pull()
+            for client in ready:
+                client.send_audio(mix_minus(total, heard.get(client), assistant))
+        self._n_ticks += 1
+        if self._n_ticks % HOUSEKEEPING_TICKS == 0:
+            self._keep_house(due_s)
+
+    def on_model_audio(self, pcm: Pcm) -> None:
+        """From the model leg: the assistant's voice, as it comes."""
+        ready = [c for c in self._clients.values() if c.is_ready]
+        direct = self._plays_directly(ready)
+        for frame in self._voice.frames_of(pcm, self._loop.time()):
+            if direct:
+                ready[0].send_audio(frame)
+            elif ready:
+                self._voice.keep(frame, lead_ms=self._ticker.lead_ms())
+
+    @staticmethod
+    def _plays_directly(ready: list[Client]) -> bool:
+        """One browser with its own playout buffer needs no mixing and no tick."""
+        return len(ready) == 1 and ready[0].takes_audio_as_it_comes
+
+    # --- the model
+
+    def on_model_event(self, event: wire.ServerEvent) -> None:
+        """From the model leg: one event."""
+        self._perform(self._core.receive(event, self._loop.time()))
+
+    def on_model_lost(self, reason: str) -> None:
+        """From the model leg: it is over."""
+        self.finish("model_lost", ModelLostError(reason))
+
+    def tool_finished(self, call_id: str, output: str, *, success: bool) -> None:
+        """A tool that was requested is done; unknown calls are ignored."""
+        name = self._tool_names.pop(call_id, None)
+        if name is None:
+            return
+        status = "finished" if success else "failed"
+        self._broadcast(control.tool(call_id, name, status))
+        self._perform(self._core.tool_finished(call_id, output, self._loop.time()))
+
+    def _perform(self, effects: list[rt.Effect]) -> None:
+        for effect in effects:
+            self._perform_one(effect)
+
+    def _perform_one(self, effect: rt.Effect) -> None:
+        match effect:
+            case rt.Send(event):
+                self._transport.send_event(event)
+            case Transcript():
+                self._broadcast(
+                    control.transcript(
+                        effect.role, effect.item_id, effect.text, effect.final
+                    )
+                )
+            case rt.StateChanged(state):
+                self._broadcast(control.state(state.value))
+            case rt.Flush(reason):
+                self._voice.flush(self._loop.time())
+                self._broadcast(control.flush(reason))
+            case rt.CallTool(call_id, name, arguments):
+                self._tool_names[call_id] = name
+                self._broadcast(control.tool(call_id, name, "started"))
+                session_id = self._info.session_id
+                self._emit(ToolRequested(session_id, call_id, name, arguments))
+            case rt.Notice(code, message):
+                self._broadcast(
+                    control.error(code, message, retryable=True, fatal=False)
+                )
+            case rt.Ready():
+                if not self._ready.done():
+                    self._ready.set_result(None)
+            case rt.Rejected(message, param):
+                self.finish("model_rejected", _rejection(message, param))
+            case rt.Ended(code, message):
+                error = ModelLostError(code, user_message=message)
+                self.finish(code, error)
+
+    def _broadcast(self, message: str) -> None:
+        for client in list(self._clients.values()):
+            client.send(message)
+
+    def _keep_house(self, now_s: float) -> None:
+        limits = self._limits
+        self._perform(self._core.advance(now_s))
+        self._transport.probe()
+        silent_s = self._transport.silent_s()
+        if silent_s > limits.model_silence_timeout_s:
+            self.on_model_lost(f"nothing heard for {silent_s:.1f} s")
+            return
+        for client in list(self._clients.values()):
+            if client.is_ready:
+                if client.silent_s() > limits.client_silence_timeout_s:
+                    self.on_client_gone(client, "silent")
+            elif now_s - client.created_at_s > limits.client_connect_timeout_s:
+                self.on_client_gone(client, "never connected")
+
+
+def _error_message(error: BridgeError, *, fatal: bool) -> str:
+    return control.error(
+        error.code, error.user_message, retryable=error.retryable, fatal=fatal
+    )
+
+
+def _rejection(message: str, param: str) -> BridgeError:
+    if param.endswith("voice"):
+        return InvalidRequestError("voice: the voice service does not know this voice.")
+    return ModelRejectedError(f"session.update refused: {param}")

@@ -1,0 +1,171 @@
+"""The door of the media room: sessions in, events out.
+
+Everything above uses only this class and `protocol`, so that the host can run in the
+same process or behind a socket without anybody above noticing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from server.errors import BridgeError, SessionNotFoundError
+from server.media.conversation import Conversation, ConversationInfo
+from server.media.protocol import (
+    ClientAnswer,
+    HostEvent,
+    MediaLimits,
+    SessionEnded,
+)
+from server.media.ticker import Ticker
+from server.realtime.signalling import ModelEndpoint
+from server.realtime.transport import ModelTransport, TransportEvents
+from server.rtc.ice import IcePolicy
+
+logger = logging.getLogger(__name__)
+
+OpenTransport = Callable[[TransportEvents, ModelEndpoint], ModelTransport]
+
+DRAIN_TIMEOUT_S = 5.0
+
+
+class MediaHost:
+    """All conversations of this process. `run` owns their tasks."""
+
+    def __init__(
+        self,
+        open_transport: OpenTransport,
+        *,
+        policy: IcePolicy,
+        limits: MediaLimits,
+        emit: Callable[[HostEvent], None],
+    ) -> None:
+        self._open_transport = open_transport
+        self._policy = policy
+        self._limits = limits
+        self._emit = emit
+        self._ticker = Ticker(asyncio.get_running_loop())
+        self._conversations: dict[str, Conversation] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def ticker(self) -> Ticker:
+        """The clock; its counters say how well time was kept."""
+        return self._ticker
+
+    @property
+    def n_clients(self) -> int:
+        """Browsers connected or connecting, over all conversations."""
+        return sum(c.n_clients for c in self._conversations.values())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`; then end every conversation, in bounded time."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            await stop.wait()
+            self._tasks = None
+            for conversation in list(self._conversations.values()):
+                conversation.finish("shutdown")
+
+    async def open(self, info: ConversationInfo, endpoint: ModelEndpoint) -> None:
+        """Connect a new session to the model. Cancelling gives it up.
+
+        Raises:
+            BridgeError: what stood in the way; nothing of the session is left then.
+        """
+        if self._tasks is None:
+            raise BridgeError("the media host is not running")
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        name = f"conversation {info.session_id}"
+        task = self._tasks.create_task(self._run(info, endpoint, opened), name=name)
+        try:
+            await opened
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    async def admit(self, session_id: str, offer_sdp: str) -> ClientAnswer:
+        """Answer the offer of one more browser.
+
+        Raises:
+            BridgeError: the offer is bad, or the session unknown or full.
+        """
+        return await self._find(session_id).admit(offer_sdp)
+
+    def tool_finished(
+        self, session_id: str, call_id: str, output: str, *, success: bool
+    ) -> None:
+        """The output of a requested tool; a session that is over is ignored."""
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.tool_finished(call_id, output, success=success)
+
+    def end(self, session_id: str, reason: str) -> None:
+        """End a session; `SessionEnded` follows when everything is freed."""
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.finish(reason)
+
+    def _find(self, session_id: str) -> Conversation:
+        try:
+            return self._conversations[session_id]
+        except KeyError:
+            raise SessionNotFoundError from None
+
+    async def _run(
+        self,
+        info: ConversationInfo,
+        endpoint: ModelEndpoint,
+        opened: asyncio.Future[None],
+    ) -> None:
+        """One conversation from beginning to end. Raises nothing but cancellation."""
+        started_s = asyncio.get_running_loop().time()
+        reason = "cancelled"
+        conversation: Conversation | None = None
+        try:
+            conversation = Conversation(
+                info,
+                lambda events: self._open_transport(events, endpoint),
+                ticker=self._ticker,
+                policy=self._policy,
+                limits=self._limits,
+                emit=self._emit,
+            )
+            self._conversations[info.session_id] = conversation
+            await conversation.open()
+            if not opened.done():
+                opened.set_result(None)
+            reason = (await conversation.serve()).reason
+        except BridgeError as exc:
+            reason = exc.code
+            logger.warning("session %s: %s", info.session_id, exc)
+            if not opened.done():
+                opened.set_exception(exc)
+        except Exception as exc:
+            # A bug in one conversation must not take the others with it.
+            reason = "internal"
+            logger.exception("session %s broke", info.session_id)
+            if not opened.done():
+                opened.set_exception(BridgeError(repr(exc)))
+        finally:
+            if not opened.done():
+                opened.cancel()
+            if conversation is not None:
+                await conversation.close()
+            self._conversations.pop(info.session_id, None)
+            self._log_end(info, conversation, reason, started_s)
+            self._emit(SessionEnded(info.session_id, reason))
+
+    def _log_end(
+        self,
+        info: ConversationInfo,
+        conversation: Conversation | None,
+        reason: str,
+        started_s: float,
+    ) -> None:
+        logger.info(
+            "session ended: session_id=%s reason=%s duration_s=%.1f clients=%d",
+            info.session_id,
+            reason,
+            asyncio.get_running_loop().time() - started_s,
+            conversation.n_clients_seen if conversation is not None else 0,
+        )

@@ -1,0 +1,42 @@
+"""What the rest of the bridge knows about a model leg, whatever carries it."""
+
+from typing import Protocol
+
+from server.audio.format import Pcm
+from server.realtime.config import Json, SessionConfig
+from server.realtime.wire import ServerEvent
+
+
+class TransportEvents(Protocol):
+    """What a leg tells its owner. Plain calls on the event loop."""
+
+    def on_model_event(self, event: ServerEvent) -> None:
+        """One event of the service."""
+
+    def on_model_audio(self, pcm: Pcm) -> None:
+        """Samples of the assistant's voice, as they come."""
+
+    def on_model_lost(self, reason: str) -> None:
+        """The leg is over. May come more than once."""
+
+
+class ModelTransport(Protocol):
+    """A model leg; whoever made it closes it, opened or not."""
+
+    async def open(self, config: SessionConfig) -> None:
+        """Reach the service; raises a BridgeError. Then events begin to flow."""
+
+    def send_event(self, event: Json) -> bool:
+        """Send one client event; False when the leg cannot."""
+
+    def send_audio(self, pcm: Pcm) -> None:
+        """Send one 20 ms frame; call at every tick, with silence if need be."""
+
+    def probe(self) -> None:
+        """Ask the service for a sign of life."""
+
+    def silent_s(self) -> float:
+        """Seconds since anything at all was heard from the service."""
+
+    async def close(self) -> None:
+        """End the call and free everything. Safe to call twice."""

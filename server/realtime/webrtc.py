@@ -1,0 +1,74 @@
+"""The model leg over WebRTC: signalling plus a peer."""
+
+from server.audio.format import Pcm
+from server.realtime import wire
+from server.realtime.config import Json, SessionConfig
+from server.realtime.core import encode
+from server.realtime.signalling import Signalling
+from server.realtime.transport import TransportEvents
+from server.rtc.ice import IcePolicy
+from server.rtc.model import ModelPeer
+
+
+class WebRtcTransport:
+    """A ModelTransport. `open` it; the events then flow to the owner."""
+
+    def __init__(
+        self, events: TransportEvents, signalling: Signalling, policy: IcePolicy
+    ) -> None:
+        self._events = events
+        self._signalling = signalling
+        self._call_id: str | None = None
+        self._has_ended = False
+        self._peer = ModelPeer(self, policy)
+
+    async def open(self, config: SessionConfig) -> None:
+        """Mint a secret, call the service, take its answer.
+
+        The session itself is there once `session.created` arrives.
+
+        Raises:
+            BridgeError: what stood in the way. The caller still closes.
+        """
+        secret = await self._signalling.mint_secret(config)
+        accepted = await self._signalling.exchange(await self._peer.offer(), secret)
+        self._call_id = accepted.call_id
+        await self._peer.accept(accepted.sdp)
+
+    def send_event(self, event: Json) -> bool:
+        """Send one client event; False when the channel is not open."""
+        return self._peer.send_event(encode(event))
+
+    def send_audio(self, pcm: Pcm) -> None:
+        """Send one 20 ms frame."""
+        self._peer.send_audio(pcm)
+
+    def probe(self) -> None:
+        """Ask the service for a sign of life."""
+        self._peer.probe()
+
+    def silent_s(self) -> float:
+        """Seconds since anything at all was heard from the service."""
+        return self._peer.silent_s()
+
+    async def close(self) -> None:
+        """End the call and free everything. Safe to call twice."""
+        service_knows = self._has_ended
+        await self._peer.close()
+        call_id, self._call_id = self._call_id, None
+        if call_id is not None and not service_knows:
+            # It might notice, and stop billing, only when ICE gives up.
+            await self._signalling.hang_up(call_id)
+
+    def on_event(self, text: str) -> None:
+        """From the peer: one message of the channel."""
+        self._events.on_model_event(wire.decode(text))
+
+    def on_audio(self, pcm: Pcm) -> None:
+        """From the peer: decoded samples."""
+        self._events.on_model_audio(pcm)
+
+    def on_lost(self, reason: str) -> None:
+        """From the peer: it is over."""
+        self._has_ended = True
+        self._events.on_model_lost(reason)

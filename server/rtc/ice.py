@@ -1,0 +1,63 @@
+"""Which addresses a peer connection may offer.
+
+aioice asks one module function for the addresses of this host and never offers
+127.0.0.1. The function is wrapped once; the wrapper obeys a context variable, so that
+several programs in one process (tests) can each have their own policy.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import aioice.ice
+from aiortc import RTCConfiguration, RTCIceServer
+
+AddressSource = Callable[[bool, bool], list[str]]
+
+_addresses: ContextVar[tuple[str, ...] | None] = ContextVar(
+    "server_ice_addresses", default=None
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IcePolicy:
+    """How peers may reach us."""
+
+    addresses: tuple[str, ...] | None = None
+    """Offer exactly these; None: every address of this host."""
+    stun_url: str | None = None
+    """Off by default: without internet it costs 5 s per connection."""
+
+    def configuration(self) -> RTCConfiguration:
+        """What aiortc wants; never its default, which is a public STUN server."""
+        servers = [RTCIceServer(self.stun_url)] if self.stun_url else []
+        return RTCConfiguration(iceServers=servers)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Candidates gathered inside the block obey this policy."""
+        _install()
+        token = _addresses.set(self.addresses)
+        try:
+            yield
+        finally:
+            _addresses.reset(token)
+
+
+LOOPBACK_ONLY = IcePolicy(addresses=("127.0.0.1",))
+
+
+def _install() -> None:
+    previous: AddressSource = aioice.ice.get_host_addresses
+    if getattr(previous, "obeys_server_policy", False):
+        return
+
+    def get_host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        allowed = _addresses.get()
+        if allowed is None:
+            return previous(use_ipv4, use_ipv6)
+        return [a for a in allowed if (use_ipv6 if ":" in a else use_ipv4)]
+
+    get_host_addresses.obeys_server_policy = True  # type: ignore[attr-defined]
+    aioice.ice.get_host_addresses = get_host_addresses

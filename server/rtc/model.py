@@ -1,0 +1,111 @@
+"""The model leg over WebRTC: one audio track each way and the channel `oai-events`."""
+
+import asyncio
+from typing import Protocol
+
+from aiortc import RTCSessionDescription
+
+from server.audio.format import Pcm
+from server.errors import MediaError, ModelUnreachableError
+from server.rtc.connection import close_connection, new_connection, try_send
+from server.rtc.ice import IcePolicy
+from server.rtc.liveness import PathWatch
+from server.rtc.receiver import OpusReceiver, opus_only
+from server.rtc.track import AudioSource
+
+CHANNEL_LABEL = "oai-events"
+GATHER_TIMEOUT_S = 10.0
+
+
+class ModelPeerEvents(Protocol):
+    """What the leg tells its owner. Plain calls on the event loop."""
+
+    def on_event(self, text: str) -> None:
+        """One message of the channel, unparsed."""
+
+    def on_audio(self, pcm: Pcm) -> None:
+        """Decoded samples of the model's voice, as they come."""
+
+    def on_lost(self, reason: str) -> None:
+        """The leg is over. May come more than once."""
+
+
+class ModelPeer:
+    """One call to the model. Order: offer, accept, (events), close by the owner."""
+
+    def __init__(self, events: ModelPeerEvents, policy: IcePolicy) -> None:
+        self._events = events
+        self._policy = policy
+        self._watch = PathWatch(asyncio.get_running_loop().time)
+        self._pc = new_connection(policy, events.on_lost)
+        self._source = AudioSource()
+        transceiver = self._pc.addTransceiver(self._source, direction="sendrecv")
+        transceiver.setCodecPreferences(opus_only())
+        self._receiver = OpusReceiver.attach(transceiver, events.on_audio)
+        # The service wants the channel in the offer, made by the client.
+        self._channel = self._pc.createDataChannel(CHANNEL_LABEL)
+        self._channel.on("message", self._on_message)
+        self._channel.on("close", lambda: events.on_lost("event channel closed"))
+
+    async def offer(self) -> str:
+        """The offer, with all candidates.
+
+        Raises:
+            MediaError: gathering candidates took too long.
+        """
+        try:
+            async with asyncio.timeout(GATHER_TIMEOUT_S):
+                with self._policy.applied():
+                    await self._pc.setLocalDescription()
+        except TimeoutError as exc:
+            raise MediaError("no candidates gathered in time") from exc
+        return self._pc.localDescription.sdp
+
+    async def accept(self, answer_sdp: str) -> None:
+        """Take the service's answer; the connection then comes up by itself.
+
+        Raises:
+            ModelUnreachableError: the answer is not usable.
+        """
+        try:
+            await self._pc.setRemoteDescription(
+                RTCSessionDescription(sdp=answer_sdp, type="answer")
+            )
+        except Exception as exc:
+            # aiortc has no common base for what a strange answer makes it raise.
+            raise ModelUnreachableError(
+                f"{type(exc).__name__} while reading the answer",
+                user_message="The voice service sent an answer that makes no sense.",
+            ) from exc
+        self._watch.watch(self._pc)
+
+    def send_event(self, text: str) -> bool:
+        """Send one event; False when the channel is not open."""
+        return try_send(self._channel, text)
+
+    def send_audio(self, pcm: Pcm) -> None:
+        """Send one frame; call every 20 ms, with silence when nobody speaks."""
+        self._source.push(pcm)
+
+    def probe(self) -> None:
+        """Ask the service for a sign of life."""
+        self._watch.probe()
+
+    def silent_s(self) -> float:
+        """Seconds since anything at all was heard from the service."""
+        return self._watch.silent_s()
+
+    @property
+    def lost_packets(self) -> int:
+        """Audio packets that never came."""
+        return self._receiver.lost_packets
+
+    async def close(self) -> None:
+        """Free everything. Safe to call twice."""
+        self._watch.stop()
+        self._source.stop()
+        await close_connection(self._pc)
+
+    def _on_message(self, data: str | bytes) -> None:
+        if isinstance(data, str):
+            self._events.on_event(data)

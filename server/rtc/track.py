@@ -1,0 +1,51 @@
+"""An outgoing audio track that is pushed, not polled: frames in, Opus out."""
+
+import asyncio
+from collections import deque
+
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+
+from server.audio.format import Pcm
+from server.rtc.opus import OpusEncoder, OpusPacket
+
+MAX_WAITING_PACKETS = 5
+"""100 ms; a sender that cannot keep up loses the oldest, never gains delay."""
+
+
+class AudioSource(MediaStreamTrack):
+    """Encodes each frame on push and hands the packet to aiortc's sender.
+
+    The sender passes a ready-made packet through without its own encoder, resampler
+    or executor. Timestamps count pushed frames, so the caller must push one frame per
+    20 ms, silence included.
+    """
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._encoder = OpusEncoder()
+        self._packets: deque[OpusPacket] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self.dropped_packets = 0
+
+    def push(self, pcm: Pcm) -> None:
+        """Encode and queue one frame of FRAME_SAMPLES samples."""
+        if self.readyState != "live":
+            return
+        for packet in self._encoder.encode(pcm):
+            if len(self._packets) >= MAX_WAITING_PACKETS:
+                self._packets.popleft()
+                self.dropped_packets += 1
+            self._packets.append(packet)
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def recv(self) -> OpusPacket:
+        """The next packet; called by aiortc's sender only."""
+        while not self._packets:
+            if self.readyState != "live":
+                raise MediaStreamError
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+        return self._packets.popleft()

@@ -1,0 +1,1 @@
+"""Sessions: which exist, who may join, when they end."""

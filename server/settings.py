@@ -1,0 +1,181 @@
+"""Typed settings of the bridge, read once from the environment and `.env`."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from server.errors import StartError
+
+PREFIX = "VOICEBRIDGE_"
+DEFAULT_PROMPT = (
+    "You are {agent_name}, a friendly voice assistant. Answer in one to three short "
+    "spoken sentences. Before you delegate work to a tool, say so in one sentence; "
+    "never invent a result before the tool has returned one. Use pause and reset only "
+    "when the user asks for it."
+)
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """Every knob of the bridge. Unprefixed names are shared with other tools."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file_encoding="utf-8",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # a mistyped key must not be printed
+        env_ignore_empty=True,
+    )
+
+    # --- the model service
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    """Without it, an embedded fake model service is started."""
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    """Base of the API, normally ending in /v1."""
+    openai_realtime_model: str = Field(
+        "gpt-realtime-2.1", min_length=1, validation_alias="OPENAI_REALTIME_MODEL"
+    )
+    enable_backend_webrtc: bool = Field(True, validation_alias="ENABLE_BACKEND_WEBRTC")
+    """False takes the voice routes away and leaves everything else working."""
+
+    # --- where we listen
+    host: str = "127.0.0.1"
+    """Loopback by default: a microphone needs HTTPS anywhere else."""
+    port: int = Field(8000, ge=0, le=65_535)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    web_root: Path | None = None
+    """Folder of the page; by default the one that ships with the project."""
+
+    # --- ICE
+    ice_addresses: Annotated[tuple[str, ...] | None, NoDecode] = None
+    """Addresses offered to peers, comma separated; by default all, or only 127.0.0.1
+    when the server listens on loopback."""
+    stun_url: str | None = Field(None, pattern=r"^stuns?:")
+    """Off by default: on a LAN it only costs time."""
+
+    # --- sessions
+    default_voice: str = "marin"
+    default_agent_name: str = "Orchestrator"
+    default_system_prompt: str = Field(DEFAULT_PROMPT, max_length=32_000)
+    transcription_model: str = "gpt-4o-mini-transcribe"
+    transcription_language: str | None = None
+    max_sessions: int = Field(100, ge=1)
+    max_clients_per_session: int = Field(8, ge=1)
+    session_grace_s: Seconds = 10.0
+    """How long a session outlives its last client."""
+    session_join_timeout_s: Seconds = 60.0
+    """How long a new session waits for its first client."""
+
+    # --- liveness and timeouts
+    client_connect_timeout_s: Seconds = 20.0
+    client_silence_timeout_s: Seconds = 15.0
+    """A browser nothing was heard from for so long is gone."""
+    model_http_timeout_s: Seconds = 10.0
+    model_connect_timeout_s: Seconds = 15.0
+    """From the answer to the first event of the session."""
+    model_silence_timeout_s: Seconds = 3.0
+    """A model leg nothing at all was heard from for so long is lost. It is asked to
+    answer twice a second, so a service that pauses its audio is not mistaken."""
+
+    # --- tools
+    nested_runner_url: str | None = Field(None, pattern=r"^wss?://")
+    """WebSocket of the agent runner; `{agent_name}` is replaced."""
+    claude_code_runner_url: str | None = Field(None, pattern=r"^wss?://")
+    runner_connect_timeout_s: Seconds = 5.0
+    tool_timeout_s: Seconds = 120.0
+
+    @field_validator("ice_addresses", mode="before")
+    @classmethod
+    def _split_addresses(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("ice_addresses")
+    @classmethod
+    def _check_addresses(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for address in value or ():
+            ipaddress.ip_address(address)
+        return value
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _check_base_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an http or https URL")
+        if parts.query or parts.fragment or parts.username:
+            raise ValueError("must not have a query, a fragment or a user name")
+        return value.rstrip("/") + ("" if parts.path.strip("/") else "/v1")
+
+    @model_validator(mode="after")
+    def _key_for_a_remote_service(self) -> "Settings":
+        if (
+            self.openai_base_url is not None
+            and self.openai_api_key is None
+            and not is_loopback(urlsplit(self.openai_base_url).hostname or "")
+        ):
+            raise ValueError(
+                "OPENAI_API_KEY: needed, because OPENAI_BASE_URL names a remote service"
+            )
+        return self
+
+    @property
+    def uses_embedded_fake(self) -> bool:
+        """True when neither a key nor a local service is configured."""
+        return self.openai_api_key is None and self.openai_base_url is None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
+    """Read settings from the environment, then from `env_file`.
+
+    Raises:
+        StartError: a value is bad; the message names the variable, never its value.
+    """
+    try:
+        return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg]
+    except ValidationError as exc:
+        problems = "; ".join(
+            _describe(error["loc"], error["msg"])
+            for error in exc.errors(include_input=False, include_url=False)
+        )
+        raise StartError(f"bad setting: {problems}") from None
+
+
+def unknown_names(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Names with our prefix that mean nothing: most likely typing errors."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(n for n in environ if n.startswith(PREFIX) and n not in known)
+
+
+def _describe(location: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not location:
+        return message
+    name = str(location[0])
+    field = Settings.model_fields.get(name)
+    if field is not None:
+        alias = field.validation_alias
+        name = alias if isinstance(alias, str) else PREFIX + name.upper()
+    return f"{name}: {message}"

@@ -1,0 +1,1 @@
+"""What the model may call: schemas, runners in both dialects, limits."""
