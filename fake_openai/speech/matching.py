@@ -47,7 +47,8 @@ class Match:
     score: float
     """Mean similarity of the blocks (cosine, weighted by loudness), -1..1."""
     worst: float
-    """Similarity of the worst block that is loud enough to judge, -1..1."""
+    """Similarity of the worst stretch of two neighbouring blocks, -1..1: a codec may
+    spoil one block, another word spoils two."""
     explained: float
     """Part of the query's active frames that lie where the template does, 0..1."""
 
@@ -179,14 +180,24 @@ def _refined(heard: _Heard, index: int, template: Template, place: int) -> Match
     )
     blocks = _best_chain(similarities, template.weights)
     weights = template.weights
-    judged = np.square(weights) >= WEAK_BLOCK * np.median(np.square(weights))
     return Match(
         template=index,
         score=float((blocks * weights).sum() / weights.sum()),
-        worst=float(blocks[judged].min()),
+        worst=_worst_stretch(blocks, weights),
         # Half a block of slack: the template's own edges are not sharp.
         explained=heard.explained(place - 5, place + template.n_frames + 5),
     )
+
+
+def _worst_stretch(blocks: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Least weighted mean of two neighbours among the blocks that can be judged."""
+    judged = np.square(weights) >= WEAK_BLOCK * np.median(np.square(weights))
+    blocks, weights = blocks[judged], weights[judged]
+    if blocks.size < 2:
+        return float(blocks.min())
+    products = blocks * weights
+    means = (products[1:] + products[:-1]) / (weights[1:] + weights[:-1])
+    return float(means.min())
 
 
 def _similarities(

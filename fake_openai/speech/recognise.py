@@ -31,8 +31,8 @@ class Acceptance:
     stays below 0.65; the recordings themselves over any line tried are above 0.79."""
     short_score: float = 0.82
     """Least score of utterances of 0.4 s and less; in between it is interpolated."""
-    worst: float = 0.40
-    """Least similarity of any 200 ms: one changed word is another sentence."""
+    worst: float = 0.60
+    """Least similarity of any 400 ms: one changed word is another sentence."""
     explained: float = 0.70
     """Least part of the heard speech that the match must cover."""
     margin: float = 0.05

@@ -2,7 +2,7 @@
 
 A cell says how much louder or softer a band is than its neighbours at that moment,
 with everything that a line changes taken out: overall gain (cells are relative to the
-loudest frames), colour (each band's mean is subtracted) and faint noise (frames 17 dB
+loudest frames), colour (each band's mean is subtracted) and faint noise (frames 20 dB
 below the loudest are empty). Compression by the cube root of power, as perceptual
 linear prediction does it (Hermansky 1990), keeps loud cells in charge: the ones that
 survive noise, a codec or a second talker.
@@ -24,8 +24,9 @@ WINDOW_SAMPLES = 768
 N_BANDS = 32
 LOWEST_HZ, HIGHEST_HZ = 150.0, 5_000.0
 """Above 5 kHz a codec at 16 kbit/s keeps little that can be relied on."""
-ACTIVE_RANGE_DB = 17.5
-"""Frames further below the loudest ones are empty."""
+LOUD_DB, FAINT_DB = 10.0, 20.0
+"""Frames this far below the loudest ones count in full, or not at all; in between they
+fade, so that a line's small changes of level change little."""
 LOUD_FRAMES = 20
 """The loudest 200 ms (at most a quarter of all) are what "loudest" means."""
 COMPRESSION = 1 / 3
@@ -67,14 +68,16 @@ def spectrum(pcm: Pcm) -> Spectrum:
     loudest = float(np.sort(totals)[-n_loud:].mean())
     if loudest < SILENCE_POWER:
         return EMPTY
-    active = totals > loudest * 10 ** (-ACTIVE_RANGE_DB / 10)
-    frames = np.flatnonzero(active)
+    below_db = -10 * np.log10(totals / loudest + 1e-12)
+    presence = ((FAINT_DB - below_db) / (FAINT_DB - LOUD_DB)).clip(0, 1)
+    frames = np.flatnonzero(presence)
     kept = slice(int(frames[0]), int(frames[-1]) + 1)
-    active = active[kept]
+    presence = presence[kept, np.newaxis]
     cells = np.power(powers[kept] * (N_BANDS / loudest), COMPRESSION)
     cells -= cells.mean(axis=1, keepdims=True)
-    cells -= cells[active].mean(axis=0)
-    cells[~active] = 0
+    cells -= (cells * presence).sum(axis=0) / presence.sum()
+    cells *= presence
+    active = presence[:, 0] >= 0.5
     return Spectrum(cells.astype(np.float32), active, kept.start)
 
 
