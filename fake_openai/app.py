@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from fake_openai import control, http_realtime, websocket
+from fake_openai import control, http_cascade, http_realtime, runner, websocket
 from fake_openai.http_edge import envelope
 from fake_openai.scenario import Scenario, load, load_file
 from fake_openai.server import SERVER, FakeServer
@@ -54,7 +54,9 @@ def create_app(server: FakeServer) -> web.Application:
     app[SERVER] = server
     app.router.add_get("/v1/realtime", websocket.realtime)
     http_realtime.add_routes(app)
+    http_cascade.add_routes(app)
     control.add_routes(app)
+    runner.add_routes(app)
     app.on_shutdown.append(_stop)
     return app
 
@@ -89,17 +91,17 @@ async def running_fake(
     """
     chosen = settings or FakeSettings(**options)
     server = create_server(chosen, speech)
-    runner = web.AppRunner(
+    app_runner = web.AppRunner(
         create_app(server), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S
     )
-    await runner.setup()
+    await app_runner.setup()
     try:
-        site = web.TCPSite(runner, chosen.host, chosen.port)
+        site = web.TCPSite(app_runner, chosen.host, chosen.port)
         await site.start()
-        port = int(runner.addresses[0][1])
+        port = int(app_runner.addresses[0][1])
         yield RunningFake(server, chosen.host, port)
     finally:
-        await runner.cleanup()
+        await app_runner.cleanup()
 
 
 def _scenario(wanted: str | Path | Scenario) -> Scenario:

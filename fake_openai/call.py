@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from fake_openai.faults import Fault, FaultPlan
 from fake_openai.recorder import Recorder
 from fake_openai.session.core import RealtimeSession
+from fake_openai.session.requests import RecogniseRequest
+from fake_openai.speech.protocols import Recognition
 from fake_openai.wire.event import Close, ServerEvent
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,8 @@ class Connection(Protocol):
 class Call:
     """Drives one session. Created before the transport is up, `begin` when it is.
 
-    `on_end` is called once, with the reason, when the call is over for everybody.
+    `on_end` is called once, with the reason, when the call is over for everybody;
+    `recognise` gets audio to understand and answers, later, by `recognised`.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Call:
         *,
         transport: Literal["webrtc", "websocket"],
         on_end: Callable[["Call", str], None],
+        recognise: Callable[["Call", RecogniseRequest], None],
     ) -> None:
         self.call_id = call_id
         self.session = session
@@ -61,6 +65,7 @@ class Call:
         self.end_reason: str | None = None
         self.state: CallState = "connecting"
         self._on_end = on_end
+        self._recognise = recognise
         self._connections: dict[str, Connection] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_s = 0.0
@@ -134,6 +139,12 @@ class Call:
         self.pump()
         return pcm
 
+    def recognised(self, item_id: str, recognition: Recognition) -> None:
+        """What the recogniser made of a turn."""
+        if self.state == "live":
+            self.session.recognised(item_id, recognition, time.monotonic())
+            self.pump()
+
     def inject(self, body: Mapping[str, Any]) -> None:
         """Send a made-up server event to every connection (control API)."""
         self.session.inject(dict(body), time.monotonic())
@@ -158,7 +169,9 @@ class Call:
                     abrupt=output.abrupt,
                 )
                 return
-            if isinstance(output, ServerEvent):
+            if isinstance(output, RecogniseRequest):
+                self._recognise(self, output)
+            else:
                 self._deliver(output, now_s)
         self._arm()
 

@@ -4,10 +4,12 @@ HTTP, WebSocket and control handlers are thin doors into this object; it owns ev
 call, peer and task, and `stop` ends them all.
 """
 
+import asyncio
 import logging
 import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal
 
 from aiohttp import web
@@ -25,6 +27,7 @@ from fake_openai.rtc.webrtc_call import WebRtcCall
 from fake_openai.scenario import Scenario
 from fake_openai.session.core import RealtimeSession
 from fake_openai.session.options import SessionOptions
+from fake_openai.session.requests import RecogniseRequest
 from fake_openai.settings import FakeSettings
 from fake_openai.speech_parts import SpeechParts
 from fake_openai.tape import MemoryBudget
@@ -55,6 +58,7 @@ class FakeServer:
         """Asked at the points before a call: HTTP, WebSocket, SDP, ICE, DTLS."""
         # The session adds the scenario's own.
         self._call_faults = list(settings.faults)
+        self._ears = ThreadPoolExecutor(1, thread_name_prefix="recogniser")
         self.ticker = Ticker()
         self.tasks = TaskOwner()
         self.calls: dict[str, Call] = {}
@@ -112,7 +116,12 @@ class FakeServer:
         )
         recorder = Recorder(self._budget, max_s=self.settings.record_s)
         call = Call(
-            call_id, session, recorder, transport=transport, on_end=self._on_end
+            call_id,
+            session,
+            recorder,
+            transport=transport,
+            on_end=self._on_end,
+            recognise=self._start_recognising,
         )
         self.calls[call_id] = call
         return call
@@ -192,6 +201,7 @@ class FakeServer:
         await self.tasks.settle()
         await self.tasks.stop()
         self.ticker.close()
+        self._ears.shutdown(wait=False, cancel_futures=True)
 
     def process_facts(self) -> dict[str, Any]:
         """CPU seconds and size of the process."""
@@ -213,6 +223,7 @@ class FakeServer:
             session_id=session_id,
             unix_offset_s=time.time() - time.monotonic(),
             faults=FaultPlan(self._call_faults),
+            recognise="deferred",
         )
         return RealtimeSession(
             transport=transport,
@@ -235,6 +246,18 @@ class FakeServer:
         if self.settings.ice_addresses is not None:
             return self.settings.ice_addresses
         return LOOPBACK if is_loopback(self.settings.host) else None
+
+    def _start_recognising(self, call: Call, request: RecogniseRequest) -> None:
+        work = self._recognise(call, request)
+        self.tasks.start(work, name=f"recognise {request.item_id}")
+
+    async def _recognise(self, call: Call, request: RecogniseRequest) -> None:
+        """In the one thread of this fake: 5 to 100 ms would make all calls late."""
+        loop = asyncio.get_running_loop()
+        heard = await loop.run_in_executor(
+            self._ears, self.speech.recogniser.recognise, request.pcm
+        )
+        call.recognised(request.item_id, heard)
 
     def _on_end(self, call: Call, reason: str) -> None:
         logger.info("call %s ended: %s", call.call_id, reason)

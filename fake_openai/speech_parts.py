@@ -1,12 +1,13 @@
 """Ears and mouth of the fake, chosen once per process."""
 
+import logging
 from dataclasses import dataclass
 
-import numpy as np
-
-from fake_openai import utterances
-from fake_openai.speech.protocols import Recogniser, Speech, Voice
+from fake_openai.speech.protocols import Recogniser, Voice
 from fake_openai.speech.recognise import bundled_recogniser
+from fake_openai.speech.voice import bundled_voice
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +18,13 @@ class SpeechParts:
     voice: Voice
 
 
-class _Stub:
-    def speak(self, text: str, voice: str, *, duration_ms: int | None = None) -> Speech:
-        found = utterances.find(text)
-        if found is None:
-            t = np.arange(24000 * 2) / 24000
-            return Speech((8000 * np.sin(2 * np.pi * 300 * t)).astype(np.int16), ())
-        return Speech(found.pcm, ())
-
-
 def load_speech(*, free_speech: bool = False) -> SpeechParts:
-    """The best there is."""
-    return SpeechParts(bundled_recogniser(), _Stub())
+    """The bundled recogniser and voice; the first call takes half a second.
+
+    Args:
+        free_speech: also try to understand people, if that recogniser is installed.
+    """
+    recogniser: Recogniser = bundled_recogniser()
+    if free_speech:
+        logger.warning("no recogniser of free speech is installed")
+    return SpeechParts(recogniser, bundled_voice())
