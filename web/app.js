@@ -67,8 +67,10 @@ class App {
     return this.#model.failure?.code ?? null;
   }
 
-  get taps() {
-    return this.#call?.taps ?? null;
+  /** Record both ends of the running call; `take()` gives what was recorded. */
+  async record() {
+    if (!this.#call) throw new Error("nothing to record: no call is running");
+    return this.#call.record();
   }
 
   stats() {
@@ -190,7 +192,7 @@ class App {
 
 const app = new App();
 
-/** For tests and for whoever looks into a call: everything here only reads. */
+/** For tests and for whoever looks into a call: nothing here changes it. */
 Object.defineProperty(window, "voicebridge", {
   value: Object.freeze({
     get state() {
@@ -199,9 +201,7 @@ Object.defineProperty(window, "voicebridge", {
     get failure() {
       return app.failure;
     },
-    get taps() {
-      return app.taps;
-    },
     stats: () => app.stats(),
+    record: () => app.record(),
   }),
 });

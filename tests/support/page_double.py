@@ -59,6 +59,8 @@ class PageClient:
         """JSON messages of the page, in order."""
         self.frames: list[bytes] = []
         """Binary messages of the page, in order of arrival."""
+        self.echoes = False
+        """Whether audio is sent back as it comes."""
         self._changed = asyncio.Condition()
 
     @property
@@ -127,9 +129,10 @@ class PageClient:
 
     async def wait_for(self, kind: str) -> Json:
         """The first message of this kind, waiting for it if it has not come yet."""
-        return await self.wait_until(
+        message: Json = await self.wait_until(
             lambda: next((m for m in self.said if m["type"] == kind), None)
         )
+        return message
 
     async def wait_until(self, probe: Callable[[], Any]) -> Any:
         async with asyncio.timeout(WAIT_TIMEOUT_S), self._changed:
@@ -143,6 +146,8 @@ class PageClient:
         async def _(message: str | bytes) -> None:
             if isinstance(message, bytes):
                 self.frames.append(message)
+                if self.echoes:
+                    channel.send(message)
             else:
                 self._take(json.loads(message))
             async with self._changed:

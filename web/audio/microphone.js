@@ -90,7 +90,7 @@ export class Microphone {
     for (const track of this.#stream.getAudioTracks()) track.enabled = !muted;
   }
 
-  /** For measuring: connect a recorder to hear what is captured. */
+  /** Where a recorder hears what is captured. */
   get tap() {
     return this.#source;
   }

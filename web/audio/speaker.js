@@ -57,7 +57,7 @@ export class Speaker {
     gain.setTargetAtTime(muted ? 0 : 1, context.currentTime, FADE_S);
   }
 
-  /** For measuring: connect a recorder to hear what is played. */
+  /** Where a recorder hears what is played. */
   get tap() {
     return this.#volume;
   }

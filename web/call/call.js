@@ -8,6 +8,7 @@
 import { openAudioContext } from "../audio/audio-context.js";
 import { SILENCE_DBFS } from "../audio/level.js";
 import { Microphone } from "../audio/microphone.js";
+import { Recorder } from "../audio/recorder.js";
 import { Speaker } from "../audio/speaker.js";
 import { CallFailure } from "./failures.js";
 import { parseServerMessage } from "./messages.js";
@@ -167,15 +168,23 @@ export class Call {
     };
   }
 
-  /** The audio graph's two ends, to connect a recorder to. Null before the start. */
-  get taps() {
-    return this.#context && this.#microphone && this.#speaker
-      ? {
-          context: this.#context,
-          microphone: this.#microphone.tap,
-          speaker: this.#speaker.tap,
-        }
-      : null;
+  /**
+   * Record both ends from now on.
+   *
+   * @returns {Promise<Recorder>} closed with the call
+   * @throws {Error} the call has not started or is over
+   */
+  async record() {
+    if (!this.#context || !this.#microphone || !this.#speaker) {
+      throw new Error("nothing to record: no call is running");
+    }
+    const recorder = await Recorder.open(
+      this.#context,
+      this.#microphone.tap,
+      this.#speaker.tap,
+    );
+    this.#own(recorder);
+    return recorder;
   }
 
   // --- inside --------------------------------------------------------------------

@@ -1,0 +1,36 @@
+"""Runs the page's pure modules in Node; every fact there is one line of its report."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SUITES = sorted(path.name for path in (HERE / "js").glob("*.test.mjs"))
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_pure_modules_keep_their_promises(suite: str) -> None:
+    node = shutil.which("node")
+    if node is None:
+        if os.environ.get("CI"):
+            pytest.fail("node is missing (Debian: apt-get install nodejs)")
+        pytest.skip("node is missing (Debian: apt-get install nodejs)")
+
+    run = subprocess.run(
+        [node, "--test", str(HERE / "js" / suite)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_there_are_suites_to_run() -> None:
+    assert len(SUITES) >= 4

@@ -1,0 +1,123 @@
+"""The page itself: languages, sizes, colours, keyboard, screen readers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.support.page_double import PageDouble
+from tests.support.voice_page import VoicePage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 360, "height": 640},
+    "device_scale_factor": 2,
+    "has_touch": True,
+    "is_mobile": True,
+}
+
+
+async def test_the_browsers_language_is_spoken_and_can_be_changed(
+    open_at: OpenPage, double: PageDouble
+) -> None:
+    async with open_at(double.url, locale="de-DE") as page:
+        assert await page.text("#call-label") == "Jetzt sprechen"
+        assert await page.page.get_attribute("html", "lang") == "de"
+
+        await page.page.get_by_role("button", name="English").click()
+        assert await page.text("#call-label") == "Start talking"
+
+        await page.page.reload()
+        assert await page.text("#call-label") == "Start talking"
+
+
+async def test_a_call_can_be_made_with_the_keyboard_alone(
+    page: VoicePage, double: PageDouble
+) -> None:
+    for _ in range(8):
+        await page.page.keyboard.press("Tab")
+        if await page.page.evaluate("document.activeElement.id") == "call":
+            break
+    await page.page.keyboard.press("Enter")
+    await double.client()
+    await page.wait_for_state("listening")
+
+    await page.page.keyboard.press("Space")
+
+    await page.wait_for_state("ended")
+
+
+async def test_nothing_is_cut_off_on_a_small_phone(
+    open_at: OpenPage, double: PageDouble
+) -> None:
+    for locale in ("en-US", "de-DE"):
+        async with open_at(double.url, locale=locale, **PHONE) as page:
+            await page.start()
+            client = await double.client()
+            await page.wait_for_state("listening")
+            for n in range(8):
+                client.transcript("assistant", f"a{n}", "Long words. " * 12, final=True)
+            await page.wait_for_said("assistant", "Long words.")
+
+            width = await page.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= 360
+            for selector in ("#call", "#mute", "#interrupt", "#text", "#state"):
+                await expect(page.page.locator(selector)).to_be_in_viewport(ratio=0.99)
+            last = page.page.locator("#transcript > li").last
+            await expect(last).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_to_complain_about(
+    open_at: OpenPage, double: PageDouble, scheme: str
+) -> None:
+    options = {"locale": "en-US", "color_scheme": scheme, "reduced_motion": "reduce"}
+    async with open_at(double.url, **options) as page:
+        found = {"idle": await complaints_of_axe(page)}
+        await page.start()
+        client = await double.client()
+        client.state("speaking")
+        client.transcript("user", "u1", "Hello", final=True)
+        client.transcript("assistant", "a1", "Hi", final=False)
+        for status in ("started", "finished", "failed"):
+            client.send(
+                {"type": "tool", "call_id": status, "name": "x", "status": status}
+            )
+        await page.page.wait_for_selector("[data-status=failed]")
+        found["live"] = await complaints_of_axe(page)
+        error = {"code": "x", "message": "It broke.", "retryable": True}
+        client.send({"type": "error", "error": error, "fatal": True})
+        await page.problem()
+        found["trouble"] = await complaints_of_axe(page)
+
+    assert found == {"idle": [], "live": [], "trouble": []}
+
+
+async def complaints_of_axe(page: VoicePage) -> list[str]:
+    results = await Axe().run(page.page)
+    return [
+        f"{found['impact']} {found['id']}: {node['html'][:120]}"
+        for found in results.response["violations"]
+        for node in found["nodes"]
+    ]
+
+
+async def test_a_strict_policy_is_kept_and_nothing_comes_from_elsewhere(
+    page: VoicePage, double: PageDouble
+) -> None:
+    asked: list[str] = []
+    page.page.on("request", lambda request: asked.append(request.url))
+    policy = (await page.page.reload()).headers["content-security-policy"]  # type: ignore[union-attr]
+
+    await page.start()
+    await double.client()
+    await page.wait_for_state("listening")
+
+    assert policy.startswith("default-src 'self'")
+    assert len(asked) > 10
+    assert all(url.startswith(double.url) for url in asked)
