@@ -13,11 +13,11 @@ import numpy as np
 from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
 from simulator.capture import CaptureClock
 from simulator.peer import Leg, Peer, PeerEvents
-from simulator.playout import PlayoutBuffer, PlayoutConfig
-from simulator.record import CallRecord, EarTrack
+from simulator.playout import Arrivals, PlayoutConfig, render
+from simulator.record import CallRecord
 from simulator.scenario import Mouth, Scenario
 from simulator.speech import prepare
-from simulator.timeline import Pcm, Recording, Timeline
+from simulator.timeline import Pcm
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +61,7 @@ class Call:
         self._answered = asyncio.Event()
         """Set by `hello`, and by anything that makes waiting for it pointless."""
         self._mouth: Mouth | None = None
-        self._ear: PlayoutBuffer | None = None
-        self._n_frames = 0
+        self._arrivals = Arrivals()
         self._n_messages = 0
         self._peer: Peer | None = None
 
@@ -123,7 +122,6 @@ class Call:
         self._mouth = Mouth(
             self._plan.scenario, prepare, last_word_s=started_s + seconds - patience_s
         )
-        self._ear = PlayoutBuffer(started_s, self._plan.playout)
         microphone = self._clock.add(self._on_capture)
         try:
             async with asyncio.timeout(seconds):
@@ -134,27 +132,24 @@ class Call:
             pass
         finally:
             self._clock.remove(microphone)
-            self._record.hung_up_s = time.monotonic()
-            self._record.talk_s = self._record.hung_up_s - started_s
-            self._keep_sound(self._mouth, self._ear)
+            record = self._record
+            record.hung_up_s = time.monotonic()
+            record.talk_s = record.hung_up_s - started_s
+            record.said, record.unanswered = self._mouth.said, self._mouth.unanswered
+            record.flushes_s = self._arrivals.flushes_s
 
-    def _keep_sound(self, mouth: Mouth, ear: PlayoutBuffer) -> None:
+    def hear(self) -> CallRecord:
+        """Play what arrived to the ear; the whole record. For when no call is under
+        way: it takes about 2 ms per second of sound."""
         record = self._record
-        ear.advance(record.hung_up_s)
-        record.said = mouth.said
-        record.unanswered = mouth.unanswered
-        record.ear = EarTrack(
-            sound=Recording(
-                ear.recording(),
-                Timeline(np.array([0]), np.array([ear.start_s]), ear.rate_hz),
-            ),
-            waits_ms=ear.waits_ms,
-            underruns=ear.counts.underruns,
-            skipped_ms=ear.counts.skipped_ms,
-            overflow_ms=ear.counts.overflow_ms,
-            flushed_ms=ear.counts.flushed_ms,
-            n_frames=self._n_frames,
-        )
+        if record.talk_s > 0:
+            record.ear = render(
+                self._arrivals,
+                start_s=record.hung_up_s - record.talk_s,
+                end_s=record.hung_up_s,
+                config=self._plan.playout,
+            )
+        return record
 
     async def _hang_up(self) -> None:
         try:
@@ -184,10 +179,9 @@ class Call:
             self._over.set()
 
     def _on_audio(self, pcm: Pcm, now_s: float) -> None:
-        if self._ear is None or self._mouth is None or self._over.is_set():
+        if self._mouth is None or self._over.is_set():
             return
-        self._n_frames += 1
-        self._ear.push(pcm, now_s)
+        self._arrivals.frames.append((now_s, pcm))
         if pcm.size and int(np.abs(pcm).max()) > HEARD_PEAK:
             self._mouth.heard(now_s)
 
@@ -204,9 +198,7 @@ class Call:
         elif kind == "state" and self._mouth is not None:
             self._mouth.busy(message.get("state") in BUSY_STATES)
         elif kind == "flush":
-            record.flushes_s.append(now_s)
-            if self._ear is not None:
-                self._ear.flush(now_s)
+            self._arrivals.flushes_s.append(now_s)
         elif kind == "tool":
             record.tools[str(message.get("call_id"))] = str(message.get("status"))
         elif kind == "transcript" and message.get("final"):

@@ -8,6 +8,7 @@ so that its height (0..1) says how surely this is the same sound, at any level.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +21,14 @@ LOW_HZ = 150.0
 HIGH_HZ = 4200.0
 """Band compared: above it Opus at speech rates keeps the energy, not the waveform."""
 
-CONFIDENT = 0.35
-"""Correlation from which a match of a whole utterance is believed. Different speech of
-the same length stays below 0.2 (tests/unit/simulator/test_markers.py)."""
+PIECE_SAMPLES = int(0.8 * RATE_HZ)
+"""Longest stretch correlated at once: a longer one would fade with every skip and with
+a clock that drifts by as little as 100 ppm."""
+
+CONFIDENT = 0.5
+"""Correlation from which a match of a piece is believed. After Opus at 16 kbit/s a
+piece of speech reaches 0.9, other speech 0.1 (median) to 0.44 (the same voice saying
+the same words: 500 pairs of the prepared utterances)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Match:
     at: float
     """Sample of the recording at which the sound's first sample is, fractional."""
     confidence: float
-    """Normalised correlation at that place, 0..1."""
+    """Normalised correlation of the surest piece, 0..1."""
 
 
 def flatten(pcm: Pcm) -> Samples:
@@ -106,6 +112,8 @@ def correlate(template: Samples, recording: Samples) -> Samples:
 def locate(sound: Pcm, recording: Pcm, *, least: float = CONFIDENT) -> Match | None:
     """Find a known sound in a recording.
 
+    It is looked for in pieces, and the surest piece tells where the whole lies.
+
     Args:
         sound: int16, shape (n,), 24 kHz: what to look for, at least 50 ms.
         recording: int16, shape (m,), 24 kHz.
@@ -115,15 +123,26 @@ def locate(sound: Pcm, recording: Pcm, *, least: float = CONFIDENT) -> Match | N
         The best match to a fraction of a sample, or None. A steady tone matches at
         every period: use `analysis.read_tone` for those.
     """
-    similarity = correlate(flatten(sound), flatten(recording))
-    if similarity.size == 0:
+    flat_sound, flat_recording = flatten(sound), flatten(recording)
+    if flat_sound.size == 0 or flat_recording.size == 0:
         return None
+    n_pieces = -(-flat_sound.size // PIECE_SAMPLES)
+    edges = np.linspace(0, flat_sound.size, n_pieces + 1).astype(int)
+    matches = [
+        _best(flat_sound[start:end], flat_recording, start)
+        for start, end in itertools.pairwise(edges)
+    ]
+    best = max(matches, key=lambda match: match.confidence)
+    return best if best.confidence >= least else None
+
+
+def _best(piece: Samples, recording: Samples, start: int) -> Match:
+    """Best place of a piece that begins at sample `start` of its sound."""
+    similarity = correlate(piece, recording)
     peak = int(np.argmax(similarity))
-    confidence = float(similarity[peak])
-    if confidence < least:
-        return None
     offset = 0.0
     if 0 < peak < similarity.size - 1:
         left, middle, right = (float(v) for v in similarity[peak - 1 : peak + 2])
         offset = vertex(left, middle, right)
-    return Match(at=peak - (sound.size - 1) + offset, confidence=confidence)
+    at = peak - (piece.size - 1) + offset - start
+    return Match(at=float(at), confidence=float(similarity[peak]))

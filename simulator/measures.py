@@ -44,6 +44,8 @@ class Passage:
     found: bool
     latencies_ms: tuple[float, ...] = ()
     """One per 20 ms of active sound."""
+    samples: tuple[float, ...] = ()
+    """Where at the destination each of them was measured."""
     confidence: float = 0.0
     left_s: tuple[float, float] = (0.0, 0.0)
     """First and last active sample at the source."""
@@ -61,6 +63,8 @@ class CallMeasures:
     uplink: list[Passage] = field(default_factory=list)
     downlink: list[Passage] = field(default_factory=list)
     playout_ms: list[float] = field(default_factory=list)
+    model_to_client_ms: list[float] = field(default_factory=list)
+    """Model to ear without the playout buffer's waiting time: what the way adds."""
     response_latency_ms: list[float] = field(default_factory=list)
     model_response_ms: list[float] = field(default_factory=list)
     """The model's own share of each response latency: from the last speech at its
@@ -114,6 +118,11 @@ def measure(
             if mouth.timeline.time_at(said.end) < call.hung_up_s - LAST_WORD_S
         ]
         measures.downlink = _downlink(call, model.spoken, ear)
+        for passage in measures.downlink:
+            for ms, sample in zip(passage.latencies_ms, passage.samples, strict=True):
+                wait_ms = call.ear.wait_ms_at(sample)
+                if wait_ms is not None:
+                    measures.model_to_client_ms.append(ms - wait_ms)
     _responses(call, mouth, measures)
     return measures
 
@@ -181,6 +190,7 @@ def _passage(
     whole = continuity(active, window, lie)
     if not lie.matched.any():
         return Passage(what, found=False, left_s=left_s, continuity=whole)
+    samples = offset + lie.centres[lie.matched] + lie.lags[lie.matched]
     came = [
         target.timeline.time_at(offset + edge + lie.lag_at(edge))
         for edge in (0, active.size)
@@ -189,6 +199,7 @@ def _passage(
         what,
         found=True,
         latencies_ms=tuple(_latencies_ms(lie, start + first, offset, source, target)),
+        samples=tuple(float(sample) for sample in samples),
         confidence=match.confidence,
         left_s=left_s,
         came_s=(came[0], came[1]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,12 +54,26 @@ class EarTrack:
     sound: Recording
     waits_ms: list[tuple[int, float]]
     """(ear sample, ms that frame lay in the buffer)."""
-    underruns: int = 0
-    skipped_ms: float = 0.0
-    overflow_ms: float = 0.0
-    flushed_ms: float = 0.0
     n_frames: int = 0
     """Frames that arrived."""
+    underruns: int = 0
+    """Times it ran dry in mid-sound."""
+    overflows: int = 0
+    skipped_ms: float = 0.0
+    """Sound left out to catch up or to stay within the bound."""
+    stretched_ms: float = 0.0
+    """Sound repeated to fall back to the target."""
+    flushed_ms: float = 0.0
+    """Sound thrown away because the bridge said so (barge-in)."""
+    concealed_ms: float = 0.0
+    """Time in mid-sound for which there was nothing to play."""
+
+    def wait_ms_at(self, sample: float) -> float | None:
+        """How long the sound heard at this sample lay in the buffer."""
+        if not self.waits_ms:
+            return None
+        at = bisect_right(self.waits_ms, (int(sample), float("inf"))) - 1
+        return self.waits_ms[max(0, at)][1]
 
 
 @dataclass(slots=True)

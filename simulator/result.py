@@ -17,6 +17,8 @@ LATE_MS = 10.0
 """Frames handed over later than this (p95) tell of a generator that cannot keep up."""
 LAG_MS = 20.0
 """Likewise for the event loop."""
+STALL_MS = 60.0
+"""A single stall longer than this is heard as a gap which is not the bridge's."""
 
 
 def percentiles(values: Iterable[float], *, digits: int = 2) -> Json:
@@ -54,7 +56,12 @@ class GeneratorHealth:
 
     def doubts(self) -> list[str]:
         """Why the figures are unreliable, in words; empty when they are not."""
+        stalls_ms = [(f["max"] or 0.0) for f in (self.lateness_ms, self.loop_lag_ms)]
         doubts = []
+        if max(stalls_ms) > STALL_MS:
+            doubts.append(
+                f"the simulator stood still for {max(stalls_ms):g} ms (> {STALL_MS:g})"
+            )
         for name, figures, limit_ms in (
             ("the simulator's frames", self.lateness_ms, LATE_MS),
             ("the simulator's loop", self.loop_lag_ms, LAG_MS),
@@ -99,6 +106,7 @@ class CallResult:
             "answers": len(measures.downlink) or None,
             "mouth_to_model_ms": distribution(measures.mouth_to_model_ms, reason),
             "model_to_ear_ms": distribution(measures.model_to_ear_ms, reason),
+            "model_to_client_ms": distribution(measures.model_to_client_ms, reason),
             "playout_ms": percentiles(measures.playout_ms),
             "response_latency_ms": percentiles(measures.response_latency_ms),
             "model_response_ms": distribution(measures.model_response_ms, reason),
@@ -115,9 +123,11 @@ class CallResult:
         if call.ear is not None:
             line["playout"] = {
                 "underruns": call.ear.underruns,
+                "overflows": call.ear.overflows,
                 "skipped_ms": round(call.ear.skipped_ms, 1),
-                "overflow_ms": round(call.ear.overflow_ms, 1),
+                "stretched_ms": round(call.ear.stretched_ms, 1),
                 "flushed_ms": round(call.ear.flushed_ms, 1),
+                "concealed_ms": round(call.ear.concealed_ms, 1),
                 "frames": call.ear.n_frames,
             }
         tones = [p.tone for p in measures.uplink if p.tone is not None]
@@ -156,6 +166,7 @@ def summary(
         "connect_ms": percentiles([c for c in connects if c is not None]),
         "mouth_to_model_ms": _pooled(results, "mouth_to_model_ms", reason),
         "model_to_ear_ms": _pooled(results, "model_to_ear_ms", reason),
+        "model_to_client_ms": _pooled(results, "model_to_client_ms", reason),
         "playout_ms": _pooled(results, "playout_ms", None),
         "response_latency_ms": _pooled(results, "response_latency_ms", None),
         "model_response_ms": _pooled(results, "model_response_ms", reason),

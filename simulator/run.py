@@ -19,7 +19,7 @@ from simulator.fake_control import FakeControl, FakeUnavailableError
 from simulator.measures import measure
 from simulator.peer import Leg
 from simulator.playout import PlayoutConfig
-from simulator.record import CallRecord, ModelRecord
+from simulator.record import ModelRecord
 from simulator.result import CallResult, GeneratorHealth, percentiles, summary
 from simulator.scenario import Scenario
 from simulator.speech import prepare
@@ -85,12 +85,12 @@ async def run(plan: RunPlan, progress: Callable[[str], None]) -> RunResult:
         gc.collect()
         gc.freeze()  # a full collection in mid-call would be measured as jitter
         async with CaptureClock(drift_ppm=plan.drift_ppm) as clock:
-            records = await _calls(plan, api, clock, progress)
+            calls = await _calls(plan, api, clock, progress)
         cpu_s = _cpu_s(health, await _health_after(api))
         progress("analysing …")
         await asyncio.sleep(SETTLE_S)
         fake_lateness = await _fake_lateness(fake)
-        results = [await _analyse(record, fake, reason) for record in records]
+        results = [await _analyse(call, fake, reason) for call in calls]
     kept_time = GeneratorHealth(
         lateness_ms=percentiles(clock.health.lateness_ms),
         loop_lag_ms=percentiles(clock.health.loop_lag_ms),
@@ -113,17 +113,18 @@ def _fake(
 
 async def _calls(
     plan: RunPlan, api: BridgeApi, clock: CaptureClock, progress: Callable[[str], None]
-) -> list[CallRecord]:
+) -> list[Call]:
     finished = 0
 
-    async def one(index: int) -> CallRecord:
+    async def one(index: int) -> Call:
         nonlocal finished
         await asyncio.sleep(index * plan.stagger_s)
-        record = await Call(_call_plan(plan, index), api, clock).run()
+        call = Call(_call_plan(plan, index), api, clock)
+        record = await call.run()
         finished += 1
         state = record.failure or f"talked {record.talk_s:.1f} s"
         progress(f"[{finished}/{plan.sessions}] call {index}: {state}")
-        return record
+        return call
 
     async with asyncio.TaskGroup() as group:
         tasks = [
@@ -173,8 +174,9 @@ async def _fake_lateness(fake: FakeControl | None) -> dict[str, Any] | None:
 
 
 async def _analyse(
-    record: CallRecord, fake: FakeControl | None, reason: str | None
+    call: Call, fake: FakeControl | None, reason: str | None
 ) -> CallResult:
+    record = call.hear()
     model: ModelRecord | None = None
     if fake is not None and record.ear is not None:
         try:

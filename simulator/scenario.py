@@ -200,7 +200,7 @@ class Mouth:
                 return True
             return False
         if isinstance(step, HearSome):
-            return now_s - hearing.since_s >= step.seconds
+            return now_s - hearing.since_s >= step.seconds - FRAME_S / 2
         if isinstance(step, HearAnswer):
             quiet_s = now_s - hearing.last_s
             patience_s = step.timeout_s if hearing.busy else step.quiet_s

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.measures import failures, measure
+from simulator.record import CallRecord
+from simulator.speech import tone
+from tests.unit.simulator.calls import KnownCall
+from tests.unit.simulator.sounds import sentence
+
+
+def p50(values: list[float]) -> float:
+    return float(np.median(values))
+
+
+@given(uplink_ms=st.floats(0, 300), downlink_ms=st.floats(0, 300))
+@settings(max_examples=10, deadline=None)
+def test_both_delays_are_measured_to_a_tenth_of_a_millisecond(
+    uplink_ms: float, downlink_ms: float
+) -> None:
+    call, model = KnownCall(uplink_ms, downlink_ms).record()
+
+    measures = measure(call, model)
+
+    assert p50(measures.mouth_to_model_ms) == pytest.approx(uplink_ms, abs=0.1)
+    assert p50(measures.model_to_ear_ms) == pytest.approx(downlink_ms, abs=0.1)
+    assert max(measures.gaps_ms) == 0
+    assert failures(call, measures) == []
+
+
+def test_response_latency_runs_from_the_end_of_the_speech_to_the_onset_heard() -> None:
+    """Capture frame (20 ms), both delays and the model's thinking add up to it."""
+    call, model = KnownCall(12, 34, thinking_ms=600).record()
+
+    measures = measure(call, model)
+
+    assert measures.response_latency_ms == [pytest.approx(20 + 12 + 34 + 600, abs=12)]
+    assert measures.model_response_ms == [pytest.approx(600, abs=12)]
+
+
+def test_without_a_fake_the_models_side_is_empty_with_a_reason() -> None:
+    call, _ = KnownCall().record()
+
+    measures = measure(call, None, "no fake")
+
+    assert measures.mouth_to_model_ms == []
+    assert measures.model_to_ear_ms == []
+    assert measures.model_side_reason == "no fake"
+    assert len(measures.response_latency_ms) == 1
+    assert failures(call, measures) == []
+
+
+def test_a_muted_uplink_fails_the_call() -> None:
+    call, model = KnownCall(mute_uplink=True).record()
+
+    assert failures(call, measure(call, model)) == ["the model did not hear question"]
+
+
+def test_a_muted_downlink_fails_the_call() -> None:
+    call, model = KnownCall(mute_downlink=True).record()
+
+    assert failures(call, measure(call, model)) == [
+        "nothing was heard",
+        "1 of 1 answers did not reach the ear",
+    ]
+
+
+def test_another_sentence_than_the_one_spoken_is_not_hearing_it() -> None:
+    call, model = KnownCall().record()
+    _, other = KnownCall(question=sentence(40, 1.5)).record()
+
+    measures = measure(call, other)
+
+    assert failures(call, measures) == ["the model did not hear question"]
+    assert model.heard.n_samples == other.heard.n_samples
+
+
+def test_what_a_flush_threw_away_is_no_gap() -> None:
+    call, model = KnownCall(flush_after_ms=1000).record()
+
+    measures = measure(call, model)
+
+    assert measures.gaps_ms == [pytest.approx(0, abs=10)]
+    assert failures(call, measures) == []
+
+
+def test_an_answer_under_way_when_we_hang_up_is_judged_as_far_as_it_got() -> None:
+    call, model = KnownCall(seconds=5.0).record()
+
+    measures = measure(call, model)
+
+    assert failures(call, measures) == []
+    assert measures.gaps_ms == [pytest.approx(0, abs=10)]
+
+
+def test_a_tone_is_read_at_both_ends() -> None:
+    call, model = KnownCall(question=tone(440, 1.5, dbfs=-12)).record()
+    call.said[0] = type(call.said[0])("tone:440", call.said[0].start, call.said[0].end)
+
+    (passage,) = measure(call, model).uplink
+
+    assert passage.tone is not None
+    for reading in passage.tone:
+        assert reading.hz == pytest.approx(440, abs=0.2)
+        assert reading.seconds == pytest.approx(1.5, abs=0.02)
+        assert reading.dbfs == pytest.approx(-12, abs=0.1)
+
+
+def test_a_call_that_never_began_says_why() -> None:
+    call = CallRecord(0, "datachannel", "tag", "conversation", failure="refused")
+
+    measures = measure(call, None, "the call never began")
+
+    assert failures(call, measures) == ["refused"]
+    assert measures.audio_heard_s == 0
