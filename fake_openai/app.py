@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from fake_openai import control, http_cascade, http_realtime, runner, websocket
-from fake_openai.http_edge import envelope
+from fake_openai.http_edge import envelope, http_faults
 from fake_openai.scenario import Scenario, load, load_file
 from fake_openai.server import SERVER, FakeServer
 from fake_openai.settings import FakeSettings
@@ -50,7 +50,9 @@ class RunningFake:
 
 def create_app(server: FakeServer) -> web.Application:
     """The aiohttp application in front of a server's state."""
-    app = web.Application(middlewares=[envelope], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(
+        middlewares=[envelope, http_faults], client_max_size=MAX_BODY_BYTES
+    )
     app[SERVER] = server
     app.router.add_get("/v1/realtime", websocket.realtime)
     http_realtime.add_routes(app)

@@ -1,5 +1,6 @@
 """What every HTTP answer of the fake has in common: errors, CORS, request ids."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -10,6 +11,7 @@ from aiohttp import web
 from fake_openai.api_error import ApiError
 from fake_openai.credentials import bearer
 from fake_openai.faults import Fault, Point
+from fake_openai.server import SERVER
 from fake_openai.wire.problem import ClientEventError
 
 logger = logging.getLogger(__name__)
@@ -127,6 +129,32 @@ async def json_body(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ApiError(400, "The body of your request must be a JSON object.")
     return body
+
+
+@web.middleware
+async def http_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Does what an armed `http.…` fault says instead of, or before, answering."""
+    point = point_of(request.path)
+    fault = request.app[SERVER].faults.strike(point) if point is not None else None
+    if fault is None:
+        return await handler(request)
+    match fault.do:
+        case "status":
+            raise status_error(fault)
+        case "delay":
+            await asyncio.sleep(fault.ms / 1000)
+            return await handler(request)
+        case "hang":
+            await asyncio.sleep(HANG_S)
+        case "disconnect":
+            drop_connection(request)
+    return web.Response(text="<html><h1>502 Bad Gateway</h1>", content_type="text/html")
+
+
+def drop_connection(request: web.Request) -> None:
+    """Reset the TCP connection under a request."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 STATUS_ERRORS: Final[dict[int, tuple[str, str, str]]] = {

@@ -254,7 +254,7 @@ def _text_data(source: str, content: str) -> Mapping[str, Any]:
 def _tool_event(
     name: str, source: str, content: list[Mapping[str, Any]]
 ) -> Mapping[str, Any]:
-    data = {
+    data: dict[str, Any] = {
         "id": "event",
         "source": source,
         "models_usage": None,

@@ -21,6 +21,7 @@ from fake_openai.faults import Fault, FaultPlan
 from fake_openai.ice import LOOPBACK, is_loopback
 from fake_openai.models import DEFAULT_MODEL, judge_model
 from fake_openai.recorder import Recorder
+from fake_openai.rtc import sdp
 from fake_openai.rtc.sdp import InvalidOfferError, Offer
 from fake_openai.rtc.ticker import Lateness, Ticker
 from fake_openai.rtc.webrtc_call import WebRtcCall
@@ -154,14 +155,28 @@ class FakeServer:
                 else "conversation"
             ),
         )
-        media = WebRtcCall(call, self.ticker, self.tasks, addresses=self._addresses())
+        media = WebRtcCall(
+            call,
+            self.ticker,
+            self.tasks,
+            addresses=self._addresses(),
+            idle_media=self.settings.idle_media,
+            seed=self.settings.seed,
+        )
         self._media[call.call_id] = media
+        ice, dtls = self.faults.strike("ice"), self.faults.strike("dtls")
         try:
-            return call, await media.answer(offer)
+            answer = await media.answer(offer, ice=ice, dtls=dtls)
         except InvalidOfferError:
             call.end("invalid_offer")
-            del self.calls[call.call_id]
+            self._forget(call)
             raise
+        if ice is not None and ice.do == "never_completes":
+            # Sockets close, so the client's checks get no reply until it gives up.
+            call.end("fault: ice never completes")
+        if dtls is not None and dtls.do == "fail":
+            answer = sdp.with_wrong_fingerprint(answer)
+        return call, self._spoiled(answer)
 
     def describe_session(self, secret: ClientSecret) -> Mapping[str, Any]:
         """The full session object a secret stands for, as minting shows it."""
@@ -234,6 +249,20 @@ class FakeServer:
             seed=self.settings.seed + self._n_calls,
             options=options,
         )
+
+    def _spoiled(self, answer: str) -> str:
+        """The answer as an `sdp.answer` fault leaves it."""
+        fault = self.faults.strike("sdp.answer")
+        match fault.do if fault is not None else "":
+            case "malformed":
+                return answer[: len(answer) // 3].replace("=", ":")
+            case "no_audio":
+                return sdp.with_refused_audio(answer)
+            case "no_candidates":
+                return sdp.without_candidates(answer)
+            case "wrong_fingerprint":
+                return sdp.with_wrong_fingerprint(answer)
+        return answer
 
     def _first_use(self, session_id: str | None) -> str | None:
         """A secret's session id belongs to the first call made with it."""

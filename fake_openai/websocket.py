@@ -17,6 +17,8 @@ from aiohttp import WSMsgType, web
 from fake_openai.api_error import ApiError, beta_disabled, unknown_call
 from fake_openai.call import CLIENT, Call
 from fake_openai.credentials import ClientSecret, bearer
+from fake_openai.faults import Fault
+from fake_openai.http_edge import HANG_S, drop_connection, status_error
 from fake_openai.models import judge_model
 from fake_openai.server import SERVER, FakeServer
 
@@ -45,7 +47,8 @@ class _Refusal(Exception):
 class SocketConnection:
     """One WebSocket as a `Connection`: an outbox and the task that empties it."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+        self._request = request
         self._socket = socket
         self._outbox: deque[str] = deque()
         self._queued_bytes = 0
@@ -91,7 +94,7 @@ class SocketConnection:
 
     async def _say_goodbye(self, code: int, reason: str, abrupt: bool) -> None:
         if abrupt:
-            _abort(self._socket)
+            drop_connection(self._request)
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -101,6 +104,9 @@ class SocketConnection:
 async def realtime(request: web.Request) -> web.StreamResponse:
     """GET /v1/realtime"""
     server = request.app[SERVER]
+    fault = server.faults.strike("ws.connect")
+    if fault is not None:
+        await _strike(request, fault)
     call_id = request.query.get("call_id")
     if call_id is not None:
         call = server.live_call(call_id)
@@ -109,6 +115,8 @@ async def realtime(request: web.Request) -> web.StreamResponse:
         return await _sideband(request, server, call)
     socket = await _accept(request)
     try:
+        if fault is not None and fault.do == "error":
+            raise _refusal_of(fault)
         secret = _authorise(request, server)
         model, intent = _wanted(request, secret)
     except _Refusal as refusal:
@@ -121,12 +129,33 @@ async def realtime(request: web.Request) -> web.StreamResponse:
         session_id=secret.session_id if secret is not None else None,
         intent="transcription" if intent == "transcription" else "conversation",
     )
-    connection = SocketConnection(socket)
+    connection = SocketConnection(request, socket)
     call.connect(connection)
     call.begin()
     await _serve(socket, connection, call, CLIENT)
     call.end(f"client_closed_{socket.close_code or 1006}")
     return socket
+
+
+async def _strike(request: web.Request, fault: Fault) -> None:
+    """What a `ws.connect` fault does before the upgrade."""
+    match fault.do:
+        case "status":
+            raise status_error(fault)
+        case "delay":
+            await asyncio.sleep(fault.ms / 1000)
+        case "hang":
+            await asyncio.sleep(HANG_S)
+        case "disconnect":
+            drop_connection(request)
+
+
+def _refusal_of(fault: Fault) -> _Refusal:
+    message = fault.message or "The server had an error while processing your request."
+    error = ApiError(
+        500, message, code=fault.code or "server_error", kind="server_error"
+    )
+    return _Refusal(error, 1011)
 
 
 async def _sideband(
@@ -137,7 +166,7 @@ async def _sideband(
         _authorise(request, server)
     except _Refusal as refusal:
         return await _refuse(socket, refusal)
-    connection = SocketConnection(socket)
+    connection = SocketConnection(request, socket)
     name = call.attach(connection)
     await _serve(socket, connection, call, name)
     call.detach(name)
@@ -272,10 +301,3 @@ def _asks_for_beta(request: web.Request) -> bool:
 def _protocols(request: web.Request) -> list[str]:
     offered = request.headers.get("Sec-WebSocket-Protocol", "")
     return [name.strip() for name in offered.split(",") if name.strip()]
-
-
-def _abort(socket: web.WebSocketResponse) -> None:
-    """Drop the TCP connection without a close frame."""
-    request = socket._req
-    if request is not None and request.transport is not None:
-        request.transport.abort()

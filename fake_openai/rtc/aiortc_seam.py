@@ -10,11 +10,19 @@ header extensions OpenAI's answer does not have.
 tests/contract/fake_openai/test_aiortc_seam.py fails when aiortc changes any of it.
 """
 
+import asyncio
+import contextlib
 import random
 import time
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
-from aiortc import RTCRtpReceiver, RTCRtpTransceiver
+from aiortc import (
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpSender,
+    RTCRtpTransceiver,
+)
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 from aiortc.rtcrtpreceiver import StreamStatistics
@@ -24,7 +32,13 @@ from aiortc.rtp import (
     RtcpRrPacket,
     RtcpSrPacket,
     RtpPacket,
+    is_rtcp,
 )
+
+Gate = Callable[[], float | None]
+"""Seconds until a packet is sent; 0 = now, None = never."""
+Run = Callable[[Coroutine[Any, Any, None]], None]
+"""Owns a coroutine that ends later."""
 
 REPORT_INTERVAL_S: Final = 2.5
 """Mean time between RTCP receiver reports (RFC 3550 section 6.2 allows up to 5 s)."""
@@ -136,6 +150,59 @@ def discard_packets(receiver: RTCRtpReceiver) -> None:
 
 def _replace_receive(receiver: RTCRtpReceiver, receive: Any) -> None:
     receiver.receive = receive  # type: ignore[method-assign]
+
+
+def gate_rtp(sender: RTCRtpSender, gate: Gate, run: Run) -> None:
+    """Let `gate` decide about every RTP packet `sender` sends from now on (faults).
+
+    RTCP passes. `run` gets the coroutine of a packet that is sent later.
+    """
+    transport: Any = sender.transport
+    send = transport._send_rtp
+
+    async def gated(data: bytes) -> None:
+        delay_s = 0.0 if is_rtcp(data) else gate()
+        if delay_s == 0.0:
+            await send(data)
+        elif delay_s is not None:
+            run(_send_later(send, data, delay_s))
+
+    transport._send_rtp = gated
+
+
+async def _send_later(send: Any, data: bytes, delay_s: float) -> None:
+    await asyncio.sleep(delay_s)
+    with contextlib.suppress(ConnectionError):
+        await send(data)
+
+
+def delay_transport(
+    pc: RTCPeerConnection, *, ice_s: float = 0.0, dtls_s: float = 0.0
+) -> None:
+    """Begin ICE or DTLS later than asked (faults); call before setLocalDescription."""
+    for transceiver in pc.getTransceivers():
+        dtls: Any = transceiver.receiver.transport
+        dtls.start = _later(dtls.start, dtls_s)
+        dtls.transport.start = _later(dtls.transport.start, ice_s)
+
+
+def _later(start: Any, delay_s: float) -> Any:
+    async def delayed(parameters: Any) -> None:
+        await asyncio.sleep(delay_s)
+        await start(parameters)
+
+    return delayed
+
+
+def never_open_channels(pc: RTCPeerConnection) -> None:
+    """Leave SCTP unstarted (faults): media flows, no channel ever opens."""
+
+    async def start(caps: Any, port: int) -> None:
+        del caps, port
+
+    sctp: Any = pc.sctp
+    if sctp is not None:
+        sctp.start = start
 
 
 def name_stream(transceiver: RTCRtpTransceiver, *, stream: str, track: str) -> None:

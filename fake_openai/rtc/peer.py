@@ -78,6 +78,10 @@ class Peer:
         self._input_ssrc: int | None = None
         self._sink: seam.PacketSink | None = None
         self._closed = False
+        self._gated = False
+        self._input_gate: seam.Gate | None = None
+        self._ice_delay_s = self._dtls_delay_s = 0.0
+        self._no_channel = False
         self.connected = False
         self.dropped_events = 0
 
@@ -101,6 +105,7 @@ class Peer:
         try:
             await pc.setRemoteDescription(RTCSessionDescription(offer.text, "offer"))
             self._take_microphone(transceiver)
+            self._apply_faults()
             with address_policy(self._addresses):
                 await pc.setLocalDescription(await pc.createAnswer())
         except (ValueError, AssertionError, OperationError, LookupError) as exc:
@@ -145,6 +150,24 @@ class Peer:
         if self._sink is not None:
             await self._sink.report(now_s)
 
+    def gate_output(self, gate: seam.Gate, run: seam.Run) -> None:
+        """Have `gate` delay or drop the packets that are sent (faults)."""
+        if not self._gated:
+            self._gated = True
+            seam.gate_rtp(self._pc.getSenders()[0], gate, run)
+
+    def gate_input(self, gate: seam.Gate) -> None:
+        """Have `gate` delay or drop the packets that arrive (faults)."""
+        self._input_gate = gate
+
+    def prepare_faults(
+        self, *, ice_delay_s: float, dtls_delay_s: float, no_channel: bool
+    ) -> None:
+        """Arm what must be known before the answer (faults)."""
+        self._ice_delay_s = ice_delay_s
+        self._dtls_delay_s = dtls_delay_s
+        self._no_channel = no_channel
+
     def close_channel(self) -> None:
         """Close `oai-events` only (a fault)."""
         if self._channel is not None:
@@ -170,6 +193,16 @@ class Peer:
         """One RTP packet of the microphone."""
         if codec != "opus":
             return
+        delay_s = self._input_gate() if self._input_gate is not None else 0.0
+        if delay_s is None:
+            return
+        if delay_s:
+            loop = asyncio.get_running_loop()
+            loop.call_later(delay_s, self._take, packet, now_s + delay_s)
+        else:
+            self._take(packet, now_s)
+
+    def _take(self, packet: RtpPacket, now_s: float) -> None:
         if packet.ssrc != self._input_ssrc or self._input is None:
             self._input_ssrc = packet.ssrc
             self._input = RtpInput(OpusDecoder().decode)
@@ -178,6 +211,14 @@ class Peer:
         )
         if pcm is not None:
             self._listener.on_audio(pcm, now_s)
+
+    def _apply_faults(self) -> None:
+        if self._ice_delay_s or self._dtls_delay_s:
+            seam.delay_transport(
+                self._pc, ice_s=self._ice_delay_s, dtls_s=self._dtls_delay_s
+            )
+        if self._no_channel:
+            seam.never_open_channels(self._pc)
 
     def _take_microphone(self, ours: RTCRtpTransceiver) -> None:
         for transceiver in self._pc.getTransceivers():

@@ -66,13 +66,19 @@ def dress_answer(text: str) -> str:
 
 
 def without_candidates(text: str) -> str:
-    """An answer nobody can connect to: one unreachable candidate (a fault)."""
+    """An answer that names no address (a fault)."""
     lines = [
         line
         for line in text.replace("\r\n", "\n").strip("\n").split("\n")
         if not line.startswith(("a=candidate:", "a=end-of-candidates"))
     ]
     return "\r\n".join(lines) + "\r\n"
+
+
+def with_refused_audio(text: str) -> str:
+    """An answer that refuses the audio section: port 0, inactive (a fault)."""
+    text = re.sub(r"(?m)^m=audio \d+", "m=audio 0", text)
+    return re.sub(r"(?m)^a=sendrecv", "a=inactive", text)
 
 
 def with_wrong_fingerprint(text: str) -> str:
