@@ -32,8 +32,6 @@ class DropReason(StrEnum):
     """More under way than `LinkLimits` allows: the emulator's own bound."""
     STALE_ADDRESS = "stale_address"
     """Sent to an address that the path no longer has (after a rebinding)."""
-    UNSENDABLE = "unsendable"
-    """It was due, but there was nowhere to send it or the socket would not take it."""
 
 
 @dataclass(slots=True)

@@ -69,7 +69,6 @@ class NetworkPath(Generic[P]):
         self._newest: dict[Direction, int] = {"up": -1, "down": -1}
         self._start_s = start_s
         self._rebind_t = next_rebind_s(profile, -1.0)
-        self.rebindings = 0
 
     def counters(self, direction: Direction) -> DirectionCounters:
         """The live account of one direction."""
@@ -110,18 +109,24 @@ class NetworkPath(Generic[P]):
         arrival_s = self._heap[0][0]
         return arrival_s if rebind_s is None else min(arrival_s, rebind_s)
 
-    def due(self, now_s: float) -> list[Arrival[P] | Rebinding]:
+    def due(
+        self, now_s: float, *, slack_s: float = 0.0
+    ) -> list[Arrival[P] | Rebinding]:
         """Everything whose time has come, in order of time, each once.
 
-        Of several rebindings missed by a late caller only the first is told.
+        What is due within `slack_s` comes too: a caller whose timer is coarse can
+        spread its error around zero. Of several rebindings missed by a late caller
+        only the first is told.
         """
+        until_s = now_s + slack_s
         out: list[Arrival[P] | Rebinding] = []
-        while (deadline_s := self.next_deadline()) is not None and deadline_s <= now_s:
+        while (
+            deadline_s := self.next_deadline()
+        ) is not None and deadline_s <= until_s:
             if self._rebind_t is not None and (
                 self._start_s + self._rebind_t <= deadline_s
             ):
                 out.append(Rebinding(deadline_s))
-                self.rebindings += 1
                 # From the profile's own number: now_s - start_s rounds, and could
                 # give the same rebinding for ever.
                 passed = max(self._rebind_t, now_s - self._start_s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from simulator.network.conditions import Burst, Conditions
-from simulator.network.profile import Blackout, Profile, Rebind
+from simulator.network.profile import Blackout, Profile
 
 CLEAN = Profile(name="clean")
 
@@ -112,7 +112,6 @@ TRAIN = Profile(
     changes=(
         Blackout(at_s=12.0, for_s=0.25, every_s=20.0, hold=True),  # cell to cell
         Blackout(at_s=38.0, for_s=3.0, every_s=90.0),  # tunnel
-        Rebind(at_s=75.0, every_s=180.0),  # the train's router takes another modem
     ),
 )
 

@@ -1,0 +1,283 @@
+"""aiortc to aiortc through the relay: real ICE, DTLS and SCTP on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from statistics import median
+
+import pytest
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+
+from simulator import ice
+from simulator.network import (
+    Blackout,
+    Burst,
+    Conditions,
+    DropReason,
+    Profile,
+    Rebind,
+    profile,
+)
+from simulator.relay import Relay, RelayError
+from simulator.relay_flow import RelayFlow
+from simulator.relay_socket import UdpSocket
+from simulator.sdp_rewrite import Address
+
+CONNECT_TIMEOUT_S = 20.0
+"""One lost flight of the DTLS handshake costs seconds."""
+
+
+class Caller:
+    """The client's end of a call whose server echoes every message."""
+
+    def __init__(self, channel: RTCDataChannel, flow: RelayFlow) -> None:
+        self.flow = flow
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self.rtts_ms: dict[int, float] = {}
+        self.order: list[int] = []
+        channel.on("message", self._on_message)
+
+    async def talk(self, n: int, *, first: int = 0, settle_s: float = 0.15) -> None:
+        """`n` messages at 100 a second (wall clock: the subject is real time)."""
+        start_s = self._loop.time()
+        for i in range(n):
+            message = struct.pack("!Id", first + i, self._loop.time())
+            self._channel.send(message.ljust(960, b"\0"))
+            await asyncio.sleep(max(0.0, start_s + (i + 1) * 0.01 - self._loop.time()))
+        await asyncio.sleep(settle_s)
+
+    def _on_message(self, message: bytes) -> None:
+        number, sent_s = struct.unpack_from("!Id", message)
+        self.rtts_ms.setdefault(number, (self._loop.time() - sent_s) * 1e3)
+        self.order.append(number)
+
+
+@asynccontextmanager
+async def call(relay: Relay, *, reliable: bool = False) -> AsyncIterator[Caller]:
+    client, server = (
+        RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2)
+    )
+    opened = asyncio.Event()
+
+    @server.on("datachannel")
+    def echo(channel: RTCDataChannel) -> None:
+        channel.on("message", channel.send)
+
+    channel = client.createDataChannel(
+        "audio", ordered=reliable, maxRetransmits=None if reliable else 0
+    )
+    channel.on("open", opened.set)
+
+    async def answer(offer_sdp: str) -> str:
+        assert "a=candidate" not in offer_sdp
+        await server.setRemoteDescription(RTCSessionDescription(offer_sdp, "offer"))
+        await server.setLocalDescription(await server.createAnswer())
+        return server.localDescription.sdp
+
+    try:
+        with ice.host_addresses(("127.0.0.1",)):
+            await client.setLocalDescription(await client.createOffer())
+            sdp = await relay.exchange(client.localDescription.sdp, answer)
+            await client.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await opened.wait()
+        yield Caller(channel, relay.flows[-1])
+    finally:
+        await asyncio.gather(client.close(), server.close())
+
+
+def delayed(up_ms: float, down_ms: float = 0.0) -> Profile:
+    return Profile(up=Conditions(delay_ms=up_ms), down=Conditions(delay_ms=down_ms))
+
+
+async def test_a_call_connects_through_the_relay_and_only_through_it() -> None:
+    async with Relay(profile("clean")) as relay, call(relay) as caller:
+        await caller.talk(20)
+
+        up, down = (caller.flow.path.counters(d) for d in ("up", "down"))
+        assert len(caller.rtts_ms) == 20
+        assert up.received_bytes > 20 * 960
+        assert down.received_bytes > 20 * 960
+        assert up.forwarded == up.received
+        assert caller.flow.unsent == 0
+
+
+async def test_50_ms_in_either_direction_is_measured_as_50_ms() -> None:
+    """The same call on a clean path, then delayed: only the path differs."""
+    async with Relay(profile("clean"), seed=1) as relay, call(relay) as caller:
+
+        async def median_rtt_ms(path: Profile) -> float:
+            relay.impair(path)
+            caller.rtts_ms.clear()
+            await caller.talk(60)
+            return median(caller.rtts_ms.values())
+
+        clean_ms = await median_rtt_ms(profile("clean"))
+        up_ms = await median_rtt_ms(delayed(50.0))
+        down_ms = await median_rtt_ms(delayed(0.0, 50.0))
+
+    assert up_ms - clean_ms == pytest.approx(50.0, abs=3.0)
+    assert down_ms - clean_ms == pytest.approx(50.0, abs=3.0)
+
+
+async def test_loss_of_one_in_five_is_counted_and_felt() -> None:
+    async with Relay(profile("clean"), seed=1) as relay, call(relay) as caller:
+        relay.impair(Profile(up=Conditions(loss=0.2)))
+        before = caller.flow.path.counters("up").received
+        await caller.talk(200)
+
+        up = caller.flow.path.counters("up")
+        sent = up.received - before
+        assert up.dropped[DropReason.LOSS] / sent == pytest.approx(0.2, abs=0.08)
+        assert 130 <= len(caller.rtts_ms) <= 185
+        assert up.received == up.forwarded + up.lost + up.under_way
+
+
+async def test_a_window_of_total_loss_is_a_hole_of_its_length() -> None:
+    async with Relay(profile("clean")) as relay, call(relay) as caller:
+        relay.impair(Profile(changes=(Blackout(at_s=0.3, for_s=0.3),)))
+        await caller.talk(120, settle_s=0.3)
+
+        heard = sorted(caller.rtts_ms)
+        lost = sorted(set(range(120)) - set(heard))
+        assert lost
+        assert 28 <= lost[0] <= 32
+        assert heard[0] == 0
+        assert caller.flow.path.counters("up").dropped[DropReason.BLACKOUT] >= 1
+
+
+async def test_reordering_is_seen_by_the_peer() -> None:
+    swapped = Profile(up=Conditions(delay_ms=5.0, reorder=0.2, reorder_ms=25.0))
+    async with Relay(profile("clean"), seed=2) as relay, call(relay) as caller:
+        relay.impair(swapped)
+        await caller.talk(100)
+
+        inversions = sum(
+            b < a for a, b in zip(caller.order, caller.order[1:], strict=False)
+        )
+        assert inversions >= 8
+        assert caller.flow.path.counters("up").reordered >= inversions
+
+
+async def test_after_a_change_of_address_answers_to_the_old_one_are_lost() -> None:
+    """As far as aioice goes: a controlling aioice never nominates again (Chromium does,
+    with every check), so its server goes on sending to the old address."""
+    async with Relay(profile("clean")) as relay, call(relay) as caller:
+        await caller.talk(10)
+        up, down = (caller.flow.path.counters(d) for d in ("up", "down"))
+        heard, forwarded = len(caller.rtts_ms), up.forwarded
+        relay.impair(Profile(changes=(Rebind(at_s=0.0),)))
+        await caller.talk(20, first=100)
+
+        assert caller.flow.rebindings == 1
+        assert up.forwarded > forwarded
+        assert down.dropped[DropReason.STALE_ADDRESS] > 0
+        assert len(caller.rtts_ms) == heard
+
+
+async def test_a_server_that_follows_the_new_address_is_heard_again() -> None:
+    loop = asyncio.get_running_loop()
+    seen: list[Address] = []
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def echo(data: bytes, sender: Address) -> None:
+        seen.append(sender)
+        server.send(data, sender)
+
+    server = UdpSocket(loop, "127.0.0.1", echo)
+    client = UdpSocket(loop, "127.0.0.1", lambda data, _: heard.put_nowait(data))
+    async with Relay(profile("clean")) as relay, asyncio.timeout(5.0):
+        flow = relay.open(server.address)
+        client.send(b"before", flow.front)
+        assert await heard.get() == b"before"
+        flow.rebind()
+        client.send(b"after", flow.front)
+        assert await heard.get() == b"after"
+    client.close()
+    server.close()
+
+    assert seen[0] != seen[1]
+
+
+async def test_each_client_address_gets_its_own_answers() -> None:
+    """A browser checks from several addresses; to the server they must differ."""
+    loop = asyncio.get_running_loop()
+    heard: dict[int, list[bytes]] = {0: [], 1: []}
+    done = asyncio.Event()
+
+    def hear(i: int, data: bytes) -> None:
+        heard[i].append(data)
+        if heard[0] and heard[1]:
+            done.set()
+
+    server = UdpSocket(
+        loop, "127.0.0.1", lambda data, to: server.send(data, to) or None
+    )
+    clients = [
+        UdpSocket(loop, "127.0.0.1", lambda data, _, i=i: hear(i, data)) for i in (0, 1)
+    ]
+    async with Relay(profile("clean")) as relay, asyncio.timeout(5.0):
+        flow = relay.open(server.address)
+        for i, client in enumerate(clients):
+            client.send(b"%d" % i, flow.front)
+        await done.wait()
+    for udp in (server, *clients):
+        udp.close()
+
+    assert heard == {0: [b"0"], 1: [b"1"]}
+
+
+async def test_a_bad_network_lets_a_call_connect_and_talk() -> None:
+    bursty = Profile(
+        up=Conditions(delay_ms=20.0, jitter_ms=10.0, burst=Burst.of(0.05, 3.0)),
+        down=Conditions(delay_ms=20.0, jitter_ms=10.0, duplicate=0.1),
+    )
+    async with Relay(bursty, seed=11) as relay, call(relay) as caller:
+        await caller.talk(50)
+
+        assert 30 <= len(caller.rtts_ms) <= 50
+        assert median(caller.rtts_ms.values()) == pytest.approx(42.0, abs=10.0)
+        assert caller.flow.path.counters("down").duplicated > 0
+
+
+async def test_two_calls_have_networks_of_their_own() -> None:
+    async with Relay(profile("clean")) as relay:
+        async with call(relay) as one, call(relay) as other:
+            one.flow.impair(delayed(80.0))
+            await asyncio.gather(one.talk(20), other.talk(20))
+
+            assert median(one.rtts_ms.values()) > 75.0
+            assert median(other.rtts_ms.values()) < 20.0
+        accounts = relay.as_dict()
+    assert accounts["opened"] == 2
+    assert [flow["label"] for flow in accounts["flows"]] == ["flow-0", "flow-1"]
+
+
+async def test_flows_are_bounded_and_silent_ones_end() -> None:
+    async with Relay(profile("clean"), max_flows=2, idle_s=0.1) as relay:
+        relay.open(("127.0.0.1", 9))
+        relay.open(("127.0.0.1", 9))
+        with pytest.raises(RelayError, match="2 flows"):
+            relay.open(("127.0.0.1", 9))
+
+        await asyncio.sleep(0.2)
+
+        assert relay.flows == ()
+        assert len(relay.as_dict()["flows"]) == 2
+
+
+async def test_addresses_beyond_loopback_are_refused() -> None:
+    with pytest.raises(RelayError, match="allow_remote"):
+        Relay(profile("clean"), front_host="0.0.0.0")
+    async with Relay(profile("clean")) as relay:
+        with pytest.raises(RelayError, match="allow_remote"):
+            relay.open(("192.0.2.1", 9))
