@@ -3,6 +3,7 @@
 
     python scripts/make_speech.py            # all of them; needs flite on the PATH
     python scripts/make_speech.py --check    # are audio and index in step with texts?
+    python scripts/make_speech.py --folder tests/support/other_speech
 
 flite (apt install flite) speaks; PyAV encodes; pocketsphinx, when installed, finds the
 words' times (else they are shared out by length). Only recordings whose text or
@@ -47,7 +48,7 @@ from fake_openai.utterances.opus_file import decode_opus_file, encode_opus_file 
 from fake_openai.utterances.store import INDEX_FORMAT  # noqa: E402
 
 FOLDER = ROOT / "fake_openai" / "utterances"
-BIT_RATE_BPS = 26_000
+DEFAULT_BIT_RATE_BPS = 26_000
 LEAD_MS = 60
 TAIL_MS = 100
 FADE_MS = 15
@@ -84,7 +85,7 @@ def lines(texts: dict[str, Any]) -> Iterator[Line]:
         for number, speaker in enumerate(entry["speakers"]):
             id_ = entry["id"] if number == 0 else f"{entry['id']}.{speaker}"
             yield Line(id_, "user", entry["text"], speaker, {})
-    for entry in texts["assistant"]:
+    for entry in texts.get("assistant", ()):
         extra = {key: entry[key] for key in ("answers", "after") if key in entry}
         yield Line(entry["id"], "assistant", entry["text"], ASSISTANT_SPEAKER, extra)
 
@@ -186,10 +187,10 @@ def _shared_out(words: list[str], extent: SpeechExtent) -> list[tuple[int, int]]
     return [(int(a), int(b)) for a, b in pairwise(times)]
 
 
-def entry(line: Line) -> tuple[dict[str, Any], bytes]:
+def entry(line: Line, bit_rate_bps: int) -> tuple[dict[str, Any], bytes]:
     """A line's index entry and its audio file."""
     pcm = record(line)
-    data = encode_opus_file(pcm, bit_rate_bps=BIT_RATE_BPS)
+    data = encode_opus_file(pcm, bit_rate_bps=bit_rate_bps)
     # What is measured is what will be heard: the recording after Opus.
     extent = speech_extent(from_pcm(decode_opus_file(data, n_samples=pcm.size)))
     assert extent is not None
@@ -225,12 +226,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Make or check the recordings; 1 when --check finds them out of step."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="where texts.toml lies"
+    )
     parser.add_argument("--all", action="store_true", help="make every one again")
     args = parser.parse_args(argv)
 
-    audio = FOLDER / "audio"
-    index_path = FOLDER / "index.json"
-    wanted = list(lines(tomllib.loads((FOLDER / "texts.toml").read_text("utf-8"))))
+    audio = args.folder / "audio"
+    index_path = args.folder / "index.json"
+    texts = tomllib.loads((args.folder / "texts.toml").read_text("utf-8"))
+    bit_rate_bps = texts.get("bit_rate_bps", DEFAULT_BIT_RATE_BPS)
+    wanted = list(lines(texts))
     old = json.loads(index_path.read_text("utf-8")) if index_path.exists() else {}
     made = {e["id"]: e for e in old.get("utterances", [])}
 
@@ -250,7 +256,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     audio.mkdir(exist_ok=True)
     for line in stale:
-        made[line.id], data = entry(line)
+        made[line.id], data = entry(line, bit_rate_bps)
         (audio / f"{line.id}.opus").write_bytes(data)
     for name in extra:
         (audio / f"{name}.opus").unlink()

@@ -12,10 +12,12 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 from fake_openai.speech.matching import Match, Template, TemplateBank
 from fake_openai.speech.protocols import Pcm, Recognition
 from fake_openai.speech.spectrum import spectrum
+from fake_openai.speech.wav import read_wav
 from fake_openai.utterances import Utterance, all_utterances, text_key
 
 SHORTEST_FRAMES = 8
@@ -89,6 +91,17 @@ class PreparedRecogniser:
             ValueError: there is too little sound in it.
         """
         self._learn([(text, utterance_id, pcm)])
+
+    def add_wav(
+        self, text: str, path: Path, *, utterance_id: str | None = None
+    ) -> None:
+        """Learn one more recording from a 16-bit WAV file of any rate.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is no such file, or there is too little sound in it.
+        """
+        self.add(text, read_wav(path), utterance_id=utterance_id)
 
     def recognise(self, pcm: Pcm) -> Recognition:
         """Say which known recording a turn's audio holds.
