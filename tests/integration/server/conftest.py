@@ -1,0 +1,157 @@
+"""A real bridge in this process, a real fake model in another, real peers between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from server.app import create_app
+from server.settings import load_settings
+from tests.support.browser import offer_loopback_only
+
+START_TIMEOUT_S = 30.0
+
+
+class FakeModel:
+    """`python -m fake_openai` as a child, and its control API."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "fake_openai", "--port", "0", "--announce"),
+                *("--exit-with-parent", *arguments),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self.process.stdout is not None
+        self.url: str = json.loads(self.process.stdout.readline())["url"]
+
+    def kill(self) -> None:
+        """As a crash: no goodbye on any connection."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=5)
+
+    def close(self) -> None:
+        """End it."""
+        if self.process.poll() is None:
+            self.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    async def call(self, tag: str) -> dict[str, Any]:
+        """The newest call whose instructions contain a tag."""
+        return (await self.get(f"/fake/v1/calls?tag={tag}")).json()[-1]
+
+    async def events(self, tag: str, direction: str) -> list[dict[str, Any]]:
+        """Events of a call, oldest first; "in" is what the bridge sent."""
+        call = await self.call(tag)
+        records = (await self.get(f"/fake/v1/calls/{call['call_id']}/events")).json()
+        return [r["event"] for r in records if r["direction"] == direction]
+
+    async def get(self, path: str) -> httpx.Response:
+        """One request to the control API."""
+        async with httpx.AsyncClient(base_url=self.url) as http:
+            response = await http.get(path)
+        response.raise_for_status()
+        return response
+
+
+@pytest.fixture(autouse=True)
+def loopback_only() -> None:
+    """Nothing leaves this machine."""
+    offer_loopback_only()
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[FakeModel]:
+    """A fake model shared by the tests of a module."""
+    model = FakeModel()
+    yield model
+    model.close()
+
+
+@pytest.fixture
+def doomed_fake() -> Iterator[FakeModel]:
+    """A fake model of its own for a test that kills it."""
+    model = FakeModel()
+    yield model
+    model.close()
+
+
+def settings_for(url: str, **overrides: Any) -> Any:
+    """Settings that point at a fake."""
+    return load_settings(
+        env_file=None,
+        openai_base_url=f"{url}/v1",
+        openai_api_key="sk-test-secret",
+        **overrides,
+    )
+
+
+class Bridge:
+    """A running bridge and an HTTP client for it."""
+
+    def __init__(self, app: FastAPI, http: httpx.AsyncClient) -> None:
+        self.app = app
+        self.http = http
+
+    async def open(self, **body: Any) -> str:
+        """Open a session; its id."""
+        response = await self.http.post("/api/realtime/session", json=body)
+        assert response.status_code == 200, response.text
+        return str(response.json()["session_id"])
+
+    async def health(self) -> dict[str, Any]:
+        """The body of /healthz."""
+        body: dict[str, Any] = (await self.http.get("/healthz")).json()
+        return body
+
+
+@asynccontextmanager
+async def running_bridge(settings: Any) -> AsyncIterator[Bridge]:
+    """The application with its lifespan, without a socket of its own."""
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://bridge") as http,
+    ):
+        yield Bridge(app, http)
+
+
+@pytest.fixture
+async def bridge(fake: FakeModel) -> AsyncIterator[Bridge]:
+    """A bridge on the shared fake."""
+    async with running_bridge(settings_for(fake.url, session_grace_s=0.5)) as running:
+        yield running
+
+
+def read_wav(data: bytes) -> Any:
+    """Samples of a WAV of the control API."""
+    import io
+    import wave
+
+    import numpy as np
+
+    with wave.open(io.BytesIO(data)) as wav:
+        assert (wav.getframerate(), wav.getnchannels()) == (24_000, 1)
+        return np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
+
+
+async def eventually(condition: Any, *, timeout_s: float = 5.0) -> None:
+    """Wait until a condition about another process or peer holds."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.02)

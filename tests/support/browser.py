@@ -1,0 +1,166 @@
+"""A browser for tests: an aiortc peer that talks to the bridge as the page does.
+
+It shares no code with `server`, so that both must agree with the written protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aioice.ice
+import httpx
+import numpy as np
+from aiortc import (
+    AudioStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from numpy.typing import NDArray
+
+FRAME_SAMPLES = 480
+FRAME_S = 0.02
+TIMEOUT_S = 10.0
+
+Pcm = NDArray[np.int16]
+
+
+def offer_loopback_only() -> None:
+    """Make every connection of this process offer 127.0.0.1 and nothing else."""
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+
+
+class Browser:
+    """One client of the bridge. Use `async with browser(...)`."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.client_id = ""
+        self.messages: list[dict[str, Any]] = []
+        self.heard: list[Pcm] = []
+        self._news = asyncio.Condition()
+        self.audio = self.pc.createDataChannel(
+            "audio", ordered=False, maxPacketLifeTime=100
+        )
+        self.control: Any = None
+        self.audio.on("message", self._on_message)
+        self.closed = asyncio.Event()
+
+        @self.pc.on("connectionstatechange")
+        def on_state() -> None:
+            if self.pc.connectionState in ("closed", "failed"):
+                self.closed.set()
+
+    def open_control(self) -> None:
+        """Also open the reliable channel; call before `connect`."""
+        self.control = self.pc.createDataChannel("control")
+        self.control.on("message", self._on_message)
+
+    def add_microphone_track(self, track: AudioStreamTrack) -> None:
+        """Speak and listen over Opus tracks; call before `connect`."""
+        self.pc.addTrack(track)
+
+        @self.pc.on("track")
+        def on_track(remote: Any) -> None:
+            self._listener = asyncio.ensure_future(self._listen(remote))
+
+    async def connect(self, session_id: str) -> None:
+        """Offer, take the answer, wait for `hello`."""
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        response = await self._http.post(
+            f"/api/realtime/sdp/{session_id}",
+            content=self.pc.localDescription.sdp,
+            headers={"Content-Type": "application/sdp"},
+        )
+        assert response.status_code == 200, response.text
+        self.client_id = response.headers["X-Voicebridge-Client"]
+        await self.pc.setRemoteDescription(
+            RTCSessionDescription(sdp=response.text, type="answer")
+        )
+        await self.message("hello")
+
+    def send(self, **message: object) -> None:
+        """Send one control message."""
+        channel = self.control if self.control is not None else self.audio
+        channel.send(json.dumps(message))
+
+    async def message(
+        self,
+        kind: str,
+        where: Callable[[dict[str, Any]], bool] = lambda _: True,
+        *,
+        timeout_s: float = TIMEOUT_S,
+    ) -> dict[str, Any]:
+        """The first message of a kind, received already or still to come."""
+
+        def found() -> dict[str, Any] | None:
+            return next(
+                (m for m in self.messages if m["type"] == kind and where(m)), None
+            )
+
+        async with asyncio.timeout(timeout_s), self._news:
+            await self._news.wait_for(lambda: found() is not None)
+        result = found()
+        assert result is not None
+        return result
+
+    async def speak(self, pcm: Pcm) -> None:
+        """Send samples in real time, one frame per 20 ms."""
+        loop = asyncio.get_running_loop()
+        start_s = loop.time()
+        for n in range(0, pcm.size, FRAME_SAMPLES):
+            self.audio.send(pcm[n : n + FRAME_SAMPLES].tobytes())
+            due_s = start_s + (n // FRAME_SAMPLES + 1) * FRAME_S
+            await asyncio.sleep(max(0, due_s - loop.time()))
+
+    def heard_pcm(self) -> Pcm:
+        """Everything heard so far."""
+        if not self.heard:
+            return np.zeros(0, np.int16)
+        return np.concatenate(self.heard)
+
+    def _on_message(self, data: str | bytes) -> None:
+        if isinstance(data, bytes):
+            self.heard.append(np.frombuffer(data, "<i2"))
+            return
+        self.messages.append({**json.loads(data), "heard_frames": len(self.heard)})
+        self._tell = asyncio.ensure_future(self._notify())
+
+    async def _notify(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    async def _listen(self, track: Any) -> None:
+        from aiortc.mediastreams import MediaStreamError
+
+        while True:
+            try:
+                frame = await track.recv()
+            except MediaStreamError:
+                return
+            samples = frame.to_ndarray().reshape(-1, 2).mean(axis=1)
+            self.heard.append(samples[::2].astype(np.int16))
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self.pc.close()
+
+
+@asynccontextmanager
+async def browser(
+    http: httpx.AsyncClient, session_id: str, *, control: bool = True
+) -> AsyncIterator[Browser]:
+    """A connected data-channel browser, closed at the end."""
+    one = Browser(http)
+    if control:
+        one.open_control()
+    try:
+        await one.connect(session_id)
+        yield one
+    finally:
+        await one.close()
