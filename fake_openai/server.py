@@ -7,9 +7,11 @@ call, peer and task, and `stop` ends them all.
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from aiohttp import web
@@ -22,8 +24,9 @@ from fake_openai.ice import LOOPBACK, is_loopback
 from fake_openai.models import DEFAULT_MODEL, judge_model
 from fake_openai.recorder import Recorder
 from fake_openai.rtc import sdp
+from fake_openai.rtc.lateness import Lateness
 from fake_openai.rtc.sdp import InvalidOfferError, Offer
-from fake_openai.rtc.ticker import Lateness, Ticker
+from fake_openai.rtc.ticker import Ticker
 from fake_openai.rtc.webrtc_call import WebRtcCall
 from fake_openai.scenario import Scenario
 from fake_openai.session.core import RealtimeSession
@@ -85,7 +88,7 @@ class FakeServer:
 
     def lateness(self) -> Lateness:
         """How well the fake kept time since the last reset."""
-        return self.ticker.lateness()
+        return self.ticker.meter.read()
 
     def new_call(
         self,
@@ -206,7 +209,7 @@ class FakeServer:
         self.faults.clear()
         self._call_faults.clear()
         self.credentials.expire_all()
-        self.ticker.reset()
+        self.ticker.meter.reset()
         self._n_calls = 0
 
     async def stop(self) -> None:
@@ -219,9 +222,16 @@ class FakeServer:
         self._ears.shutdown(wait=False, cancel_futures=True)
 
     def process_facts(self) -> dict[str, Any]:
-        """CPU seconds and size of the process."""
+        """CPU seconds, memory, threads, descriptors and tasks of this process."""
         times = os.times()
-        return {"cpu_s": round(times.user + times.system, 3), "pid": os.getpid()}
+        return {
+            "cpu_s": round(times.user + times.system, 3),
+            "pid": os.getpid(),
+            "rss_bytes": _rss_bytes(),
+            "threads": threading.active_count(),
+            "fds": _open_files(),
+            "tasks": len(asyncio.all_tasks()),
+        }
 
     def _session(
         self,
@@ -299,6 +309,23 @@ class FakeServer:
         self._media.pop(call.call_id, None)
         call.recorder.input.release()
         call.recorder.output.release()
+
+
+def _rss_bytes() -> int:
+    """Resident memory; 0 where /proc does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _open_files() -> int:
+    """Open descriptors; 0 where /proc does not say."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return 0
 
 
 SERVER: Final[web.AppKey[FakeServer]] = web.AppKey("fake", FakeServer)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from fake_openai.ice import address_policy
 from fake_openai.rtc import aiortc_seam as seam
 from fake_openai.rtc import sdp
+from fake_openai.rtc.lateness import LatenessMeter
 from fake_openai.rtc.opus import OpusDecoder, OpusEncoder
 from fake_openai.rtc.rtp_input import RtpCounters, RtpInput
 from fake_openai.rtc.track import PacketTrack
@@ -64,14 +65,18 @@ class Peer:
     """Owns one RTCPeerConnection; `close()` must be awaited in the end."""
 
     def __init__(
-        self, listener: PeerListener, *, addresses: tuple[str, ...] | None
+        self,
+        listener: PeerListener,
+        meter: LatenessMeter,
+        *,
+        addresses: tuple[str, ...] | None,
     ) -> None:
         self._listener = listener
         self._addresses = addresses
         self._pc = RTCPeerConnection(
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
-        self._track = PacketTrack()
+        self._track = PacketTrack(meter)
         self._encoder = OpusEncoder()
         self._channel: RTCDataChannel | None = None
         self._input: RtpInput | None = None
@@ -132,10 +137,10 @@ class Peer:
             return False
         return True
 
-    def play(self, pcm: NDArray[np.int16] | None) -> None:
+    def play(self, pcm: NDArray[np.int16] | None, due_s: float) -> None:
         """Send one 20 ms frame (int16, shape (480,)); None is silence."""
         if self.connected:
-            self._track.put(self._encoder.encode(pcm))
+            self._track.put(self._encoder.encode(pcm), due_s)
 
     def pause(self) -> None:
         """Let one frame's time pass without sending."""

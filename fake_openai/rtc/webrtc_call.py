@@ -40,7 +40,7 @@ class WebRtcCall:
         seed: int = 0,
     ) -> None:
         self.call = call
-        self.peer = Peer(self, addresses=addresses)
+        self.peer = Peer(self, ticker.meter, addresses=addresses)
         self._ticker = ticker
         self._tasks = tasks
         self._pause_when_idle = idle_media == "pause"
@@ -119,7 +119,7 @@ class WebRtcCall:
 
     # Ticker
 
-    def on_beat(self, now_s: float) -> None:
+    def on_beat(self, now_s: float, due_s: float) -> None:
         """Send one frame; fill a silent microphone; now and then an RTCP report."""
         if self.call.faults:
             self._strike(now_s)
@@ -130,12 +130,12 @@ class WebRtcCall:
             self.peer.pause()
         else:
             for _ in range(self._outgoing.n_frames()):
-                self._send_frame(now_s)
+                self._send_frame(now_s, due_s)
         self._beats += 1
         if self._beats % _REPORT_EVERY_BEATS == 0:
             self._run(self.peer.report(now_s))
 
-    def _send_frame(self, now_s: float) -> None:
+    def _send_frame(self, now_s: float, due_s: float) -> None:
         frame = self.call.next_frame(FRAME_SAMPLES, now_s)
         fault = self._outgoing_fault
         if frame is None or (fault is not None and fault.do == "silence"):
@@ -143,12 +143,12 @@ class WebRtcCall:
             if frame is None and self._pause_when_idle:
                 self.peer.pause()
             else:
-                self.peer.play(None)
+                self.peer.play(None, due_s)
             return
         if len(frame) < FRAME_SAMPLES:
             frame = np.pad(frame, (0, FRAME_SAMPLES - len(frame)))
         self.call.recorder.output.append(frame, now_s)
-        self.peer.play(frame)
+        self.peer.play(frame, due_s)
 
     def _strike(self, now_s: float) -> None:
         """Ask the plan what happens in this frame."""

@@ -48,9 +48,18 @@ def peer() -> RTCPeerConnection:
 
 
 async def state_within(pc: RTCPeerConnection, seconds: float, wanted: str) -> str:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and pc.connectionState != wanted:
-        await asyncio.sleep(0.02)
+    reached = asyncio.Event()
+
+    @pc.on("connectionstatechange")
+    def on_change() -> None:
+        if pc.connectionState == wanted:
+            reached.set()
+
+    try:
+        async with asyncio.timeout(seconds):
+            await reached.wait()
+    except TimeoutError:
+        pass
     return pc.connectionState
 
 

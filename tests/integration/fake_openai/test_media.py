@@ -67,4 +67,4 @@ async def test_packets_flow_between_responses_and_keep_the_pace() -> None:
 
         assert (len(call.heard) - before) / 24_000 == pytest.approx(1, abs=0.1)
         assert not call.heard.any()
-        assert fake.server.lateness().n_beats > 50
+        assert fake.server.lateness().n_frames > 50
