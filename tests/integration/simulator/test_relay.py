@@ -7,8 +7,10 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from statistics import median
+from typing import Any
 
 import pytest
+import uvloop
 from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
@@ -260,6 +262,53 @@ async def test_two_calls_have_networks_of_their_own() -> None:
         accounts = relay.as_dict()
     assert accounts["opened"] == 2
     assert [flow["label"] for flow in accounts["flows"]] == ["flow-0", "flow-1"]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_short_and_long_deadlines_are_kept_on_either_event_loop(run: Any) -> None:
+    """uvloop's timers are other objects than asyncio's, the shortest ones above all."""
+
+    async def echo_times_ms() -> list[float]:
+        loop, times = asyncio.get_running_loop(), []
+        heard = asyncio.Event()
+        server = UdpSocket(loop, "127.0.0.1", lambda x, to: server.send(x, to) or None)
+        client = UdpSocket(loop, "127.0.0.1", lambda *_: heard.set())
+        async with Relay(profile("clean")) as relay, asyncio.timeout(5.0):
+            flow = relay.open(server.address)
+            for delay_ms in (0.0, 0.6, 1.0, 1.4, 20.0, 2.0):
+                flow.impair(delayed(delay_ms, delay_ms))
+                start_s = loop.time()
+                for _ in range(5):
+                    client.send(b"x", flow.front)
+                await heard.wait()
+                times.append((loop.time() - start_s) * 1e3 - 2.0 * delay_ms)
+                await asyncio.sleep(delay_ms / 1e3 + 0.005)
+                heard.clear()
+        client.close()
+        server.close()
+        return times
+
+    for over_ms in run(echo_times_ms()):
+        assert -1.1 < over_ms < 15.0
+
+
+async def test_a_stranger_cannot_speak_for_the_server() -> None:
+    loop = asyncio.get_running_loop()
+    back: asyncio.Queue[Address] = asyncio.Queue()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    server = UdpSocket(loop, "127.0.0.1", lambda _, sender: back.put_nowait(sender))
+    stranger = UdpSocket(loop, "127.0.0.1", lambda *_: None)
+    client = UdpSocket(loop, "127.0.0.1", lambda data, _: heard.put_nowait(data))
+    async with Relay(profile("clean")) as relay, asyncio.timeout(5.0):
+        flow = relay.open(server.address)
+        client.send(b"hello", flow.front)
+        relay_address = await back.get()
+        stranger.send(b"from a stranger", relay_address)
+        server.send(b"from the server", relay_address)
+        assert await heard.get() == b"from the server"
+        assert flow.path.counters("down").received == 1
+    for udp in (server, stranger, client):
+        udp.close()
 
 
 async def test_flows_are_bounded_and_silent_ones_end() -> None:
