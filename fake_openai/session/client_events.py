@@ -74,7 +74,7 @@ class ClientEvents:
         self._microphone.clear()
 
     def _clear_output(self, body: Json) -> None:
-        self._microphone.clear_playout(quiet=False)
+        self._microphone.clear_playout()
 
     def _item_create(self, body: Json) -> None:
         parts, given = self._parts, body["item"]

@@ -89,9 +89,8 @@ class RealtimeSession:
         if options.intent == "transcription":
             kind = "transcription"
         self._config = SessionConfig(
-            session_id=options.session_id or outbox.new_id("sess"),
+            session_id=options.session_id or "",
             model=options.model,
-            expires_at=0,
             kind=kind,
             initial=self._initial,
             model_update=options.model_update,
@@ -103,7 +102,6 @@ class RealtimeSession:
             agenda=self._agenda,
             config=self._config,
             conversation=Conversation(
-                outbox.new_id("conv"),
                 max_items=options.max_items,
                 retained_audio_samples=samples_of_ms(options.retained_audio_s * 1000),
             ),
@@ -124,7 +122,7 @@ class RealtimeSession:
 
     @property
     def id(self) -> str:
-        """`sess_…`"""
+        """`sess_…`; empty before `start`, unless the options name it."""
         return self._config.id
 
     @property
@@ -175,7 +173,11 @@ class RealtimeSession:
         self._arrive(now_s)
         self._started = True
         self._parts.started_s = now_s
-        self._config.expires(int(self._outbox.unix_s + self._options.lifetime_s))
+        self._config.begin(
+            self._options.session_id or self._outbox.new_id("sess"),
+            int(self._outbox.unix_s + self._options.lifetime_s),
+        )
+        self._parts.conversation.id = self._outbox.new_id("conv")
         self._outbox.emit("session.created", session=self._config.describe())
         self._agenda.at(now_s + self._options.lifetime_s, self._expire)
         self._plan_session_faults(now_s)
@@ -188,9 +190,16 @@ class RealtimeSession:
     def attach(self, source: str, now_s: float) -> None:
         """Greet one more connection (a sideband): it gets its own `session.created`."""
         self._arrive(now_s)
+        if source not in self._parts.sidebands:
+            self._parts.sidebands.append(source)
         if self._started:
             session = self._config.describe()
             self._outbox.emit("session.created", to=source, session=session)
+
+    def detach(self, source: str) -> None:
+        """A sideband is gone."""
+        if source in self._parts.sidebands:
+            self._parts.sidebands.remove(source)
 
     def receive(
         self, message: str | bytes, now_s: float, source: str = "client"

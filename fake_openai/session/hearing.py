@@ -132,10 +132,8 @@ class Hearing:
 
     def take_all(self) -> tuple[int, int]:
         """Commit by hand: first and one-after-last sample of the buffer."""
-        start = self.buffer_start
-        if self._turn is not None:
-            start = max(start, self._turn.audio_start)
         end = self.audio.end
+        start = end - self.buffered_samples
         self.clear()
         return start, end
 
@@ -146,11 +144,10 @@ class Hearing:
 
     @property
     def buffered_samples(self) -> int:
-        """What a commit would take now."""
-        start = self.buffer_start
-        if self._turn is not None:
-            start = max(start, self._turn.audio_start)
-        return self.audio.end - start
+        """What a commit would take now: with turn detection, the open turn only."""
+        if self._settings is None:
+            return self.audio.end - self.buffer_start
+        return 0 if self._turn is None else self.audio.end - self._turn.audio_start
 
     def _forget_turn(self) -> None:
         self._turn = None

@@ -6,7 +6,8 @@ from fake_openai.session.items import Item, user_audio
 from fake_openai.session.parts import Parts
 from fake_openai.session.playout import Cleared
 from fake_openai.session.requests import RecogniseRequest
-from fake_openai.session.responses import Response, Responses
+from fake_openai.session.response import Response
+from fake_openai.session.responses import Responses
 from fake_openai.session.transcription import Transcription
 from fake_openai.session.turns import TurnRecord
 from fake_openai.speech.protocols import Recogniser, Recognition
@@ -38,7 +39,8 @@ class Microphone:
         self._record: TurnRecord | None = None
         self._waiting: dict[str, tuple[Item, TurnRecord, bool]] = {}
         self._idle: Appointment | None = None
-        responses.on_idle = self._response_ended
+        responses.on_started = self._disarm_idle
+        responses.on_ended = self._response_ended
 
     @property
     def in_turn(self) -> bool:
@@ -89,26 +91,29 @@ class Microphone:
 
     def interrupt(self) -> None:
         """Stop what is being generated and played, because the user speaks."""
+        cleared = self._parts.playout.clear()
         if self._parts.options.barge_in_order == "done_first":
             self._cancel_active()
-            self.clear_playout(quiet=True)
+            self._emit_cleared(cleared)
         else:
-            cleared = self._parts.playout.clear()
             self._emit_cleared(cleared)
             self._cancel_active()
+            self._truncate(cleared)
 
-    def clear_playout(self, *, quiet: bool) -> None:
-        """Drop what is not played yet and say so; `quiet`: only if there was any."""
+    def clear_playout(self) -> None:
+        """Drop what is not played yet; says so even when there was nothing."""
         parts = self._parts
         cleared = parts.playout.clear()
         self._emit_cleared(cleared)
         last = parts.playout.last_response_id
-        if not cleared and not quiet and last is not None:
+        if not cleared and last is not None:
             parts.outbox.emit_media("output_audio_buffer.cleared", response_id=last)
 
     def playback_ended(self) -> None:
         """WebRTC: the output buffer has run empty."""
-        if self._responses.active is None and not self._parts.playout.is_playing:
+        playout = self._parts.playout
+        silent = not playout.is_playing and not playout.waiting_samples
+        if silent and self._responses.active is None:
             self._arm_idle(self._parts.now_s)
 
     def recognised(self, item_id: str, recognition: Recognition) -> None:
@@ -224,6 +229,14 @@ class Microphone:
         if self._responses.active is not None:
             self._responses.cancel(None, "turn_detected")
 
+    def _truncate(self, cleared: list[Cleared]) -> None:
+        """Closing an item wrote its transcript again: nobody heard all of it."""
+        for entry in cleared:
+            for cut in entry.cuts:
+                item = self._parts.conversation.get(cut.item_id)
+                if item is not None:
+                    item.truncate(cut.content_index, cut.played_ms)
+
     def _emit_cleared(self, cleared: list[Cleared]) -> None:
         parts = self._parts
         for entry in cleared:
@@ -259,6 +272,8 @@ class Microphone:
 
     def _response_ended(self, response: Response) -> None:
         parts = self._parts
+        if parts.outbox.closed:
+            return
         if parts.transport == "webrtc":
             self.playback_ended()
             return
@@ -279,8 +294,6 @@ class Microphone:
 
     def _idle_over(self) -> None:
         self._idle = None
-        if self.in_turn or self._responses.active is not None:
-            return
         parts = self._parts
         end = self._hearing.audio.end
         start = max(self._hearing.buffer_start, end - samples_of_ms(IDLE_AUDIO_MS))

@@ -36,7 +36,7 @@ class SessionOptions:
     `conversation.item.truncated`."""
     sideband_audio_deltas: bool = False
     """Realtime-api.md §9 question 5: a WebRTC session also emits
-    `response.output_audio.delta`, addressed to "sideband" only."""
+    `response.output_audio.delta`, addressed to its sidebands only."""
     model_update: Literal["ignore", "reject"] = "ignore"
     """What a `session.update` with another model does."""
     obfuscation: bool = True
