@@ -34,6 +34,9 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/v1/realtime/client_secrets", mint)
     app.router.add_post("/v1/realtime/calls", create_call)
     app.router.add_post("/v1/realtime/calls/{call_id}/hangup", hang_up)
+    app.router.add_post("/v1/realtime", create_beta_call)
+    app.router.add_post("/v1/realtime/sessions", mint_beta)
+    app.router.add_post("/v1/realtime/transcription_sessions", mint_beta)
     for verb in ("accept", "reject", "refer"):
         app.router.add_post(f"/v1/realtime/calls/{{call_id}}/{verb}", sip_only)
 
@@ -128,6 +131,13 @@ async def mint_beta(request: web.Request) -> web.Response:
     """POST /v1/realtime/sessions and /transcription_sessions (retired)."""
     server = request.app[SERVER]
     server.credentials.require_api_key(token_of(request), time.time())
+    raise beta_disabled()
+
+
+async def create_beta_call(request: web.Request) -> web.Response:
+    """POST /v1/realtime?model=, an SDP offer (retired)."""
+    server = request.app[SERVER]
+    server.credentials.check(token_of(request), time.time())
     raise beta_disabled()
 
 
