@@ -15,6 +15,7 @@ from simulator.capture import CaptureClock
 from simulator.peer import Leg, Peer, PeerEvents
 from simulator.playout import Arrivals, PlayoutConfig, render
 from simulator.record import CallRecord
+from simulator.relay import Relay
 from simulator.scenario import Mouth, Scenario
 from simulator.speech import prepare
 from simulator.timeline import Pcm
@@ -52,8 +53,15 @@ class Call:
     """One call; `run` once. It never raises for what goes wrong on the line: the
     record's `failure` says so. Cancelling `run` hangs up."""
 
-    def __init__(self, plan: CallPlan, api: BridgeApi, clock: CaptureClock) -> None:
+    def __init__(
+        self,
+        plan: CallPlan,
+        api: BridgeApi,
+        clock: CaptureClock,
+        relay: Relay | None = None,
+    ) -> None:
         self._plan = plan
+        self._relay = relay
         self._api = api
         self._clock = clock
         self._record = CallRecord(plan.index, plan.leg, plan.tag, plan.conversation_id)
@@ -96,9 +104,7 @@ class Call:
         steps.done("session")
         offer = await peer.offer()
         steps.done("gather")
-        answer, record.client_id = await self._api.exchange_sdp(
-            record.session_id, offer
-        )
+        answer = await self._exchange(record.session_id, offer)
         steps.done("sdp")
         try:
             async with asyncio.timeout(plan.deadlines.connect_s):
@@ -114,6 +120,18 @@ class Call:
         if self._over.is_set():
             raise CallFailedError(record.failure or "ended before hello")
         steps.done("hello")
+
+    async def _exchange(self, session_id: str, offer: str) -> str:
+        async def post(offer: str) -> str:
+            answer, self._record.client_id = await self._api.exchange_sdp(
+                session_id, offer
+            )
+            return answer
+
+        if self._relay is None:
+            return await post(offer)
+        label = f"call-{self._plan.index}"
+        return await self._relay.exchange(offer, post, label=label)
 
     async def _talk(self) -> None:
         started_s = time.monotonic()
@@ -195,8 +213,8 @@ class Call:
         if kind == "hello":
             record.client_id = message.get("client_id", record.client_id)
             self._answered.set()
-        elif kind == "state" and self._mouth is not None:
-            self._mouth.busy(message.get("state") in BUSY_STATES)
+        elif kind == "state":
+            self._on_model_state(str(message.get("state")), now_s)
         elif kind == "flush":
             self._arrivals.flushes_s.append(now_s)
         elif kind == "tool":
@@ -208,6 +226,11 @@ class Call:
             self._on_error(message)
         elif kind == "ended":
             self._on_lost(f"the bridge ended the call: {message.get('reason')}")
+
+    def _on_model_state(self, state: str, now_s: float) -> None:
+        self._record.states.append((now_s, state))
+        if self._mouth is not None:
+            self._mouth.busy(state in BUSY_STATES)
 
     def _on_error(self, message: dict[str, Any]) -> None:
         error = message.get("error")

@@ -98,6 +98,8 @@ class CallRecord:
     said: list[Said] = field(default_factory=list)
     unanswered: int = 0
     flushes_s: list[float] = field(default_factory=list)
+    states: list[tuple[float, str]] = field(default_factory=list)
+    """What the bridge said the model does, and when."""
     tools: dict[str, str] = field(default_factory=dict)
     """call_id -> last status."""
     transcripts: dict[str, int] = field(default_factory=dict)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from simulator.analysis import ToneReading
-from simulator.measures import CallMeasures, Passage, failures
+from simulator.measures import CallMeasures, failures
+from simulator.passage import Passage
 from simulator.record import CallRecord
 
 Json: TypeAlias = dict[str, Any]
@@ -17,6 +18,9 @@ LATE_MS = 10.0
 """Frames handed over later than this (p95) tell of a generator that cannot keep up."""
 LAG_MS = 20.0
 """Likewise for the event loop."""
+STOLEN_PERCENT = 2.0
+CPU_PERCENT = 85.0
+"""A loop busier than this queues its own work and measures that."""
 STALL_MS = 60.0
 """A single stall longer than this is heard as a gap which is not the bridge's."""
 
@@ -53,6 +57,10 @@ class GeneratorHealth:
     loop_lag_ms: Json
     fake_lateness_ms: Json | None = None
     """The fake's own account, if it gave one."""
+    stolen_percent: float | None = None
+    """CPU time the machine's owner gave to others, of all CPU time."""
+    cpu_percent: float | None = None
+    """Of one core, what the simulator itself used."""
 
     def doubts(self) -> list[str]:
         """Why the figures are unreliable, in words; empty when they are not."""
@@ -70,6 +78,12 @@ class GeneratorHealth:
             late_ms = (figures or {}).get("p95")
             if late_ms is not None and late_ms > limit_ms:
                 doubts.append(f"{name} late by {late_ms:g} ms (p95 > {limit_ms:g})")
+        for name, percent, limit in (
+            ("the machine lost", self.stolen_percent, STOLEN_PERCENT),
+            ("the simulator needs", self.cpu_percent, CPU_PERCENT),
+        ):
+            if percent is not None and percent > limit:
+                doubts.append(f"{name} {percent:.1f} % of CPU time (> {limit:g})")
         return doubts
 
 
@@ -110,6 +124,9 @@ class CallResult:
             "playout_ms": percentiles(measures.playout_ms),
             "response_latency_ms": percentiles(measures.response_latency_ms),
             "model_response_ms": distribution(measures.model_response_ms, reason),
+            "mouth_to_ear_ms": distribution(measures.mouth_to_ear_ms, reason),
+            "barge_in_stop_ms": percentiles(measures.barge_in_stop_ms),
+            "barge_in_beyond_vad_ms": percentiles(measures.barge_in_beyond_vad_ms),
             "audio_heard_s": round(measures.audio_heard_s, 2),
             "ear_level_dbfs": None if level is None else round(level, 1),
             "gaps_ms": distribution(measures.gaps_ms, reason),
@@ -170,6 +187,9 @@ def summary(
         "playout_ms": _pooled(results, "playout_ms", None),
         "response_latency_ms": _pooled(results, "response_latency_ms", None),
         "model_response_ms": _pooled(results, "model_response_ms", reason),
+        "mouth_to_ear_ms": _pooled(results, "mouth_to_ear_ms", reason),
+        "barge_in_stop_ms": _pooled(results, "barge_in_stop_ms", None),
+        "barge_in_beyond_vad_ms": _pooled(results, "barge_in_beyond_vad_ms", reason),
         "audio_heard_s": percentiles([r.measures.audio_heard_s for r in results]),
         "gaps_ms": _pooled(results, "gaps_ms", reason),
         "uplink_gaps_ms": distribution(
@@ -184,6 +204,8 @@ def summary(
             "lateness_ms": health.lateness_ms,
             "loop_lag_ms": health.loop_lag_ms,
             "fake_lateness_ms": health.fake_lateness_ms,
+            "stolen_percent": health.stolen_percent,
+            "cpu_percent": health.cpu_percent,
         },
     }
 

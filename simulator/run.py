@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,10 +17,14 @@ from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
 from simulator.call import Call, CallPlan
 from simulator.capture import CaptureClock
 from simulator.fake_control import FakeControl, FakeUnavailableError
+from simulator.keep import keep_call
+from simulator.machine import CpuReading
 from simulator.measures import measure
+from simulator.network import Profile
 from simulator.peer import Leg
 from simulator.playout import PlayoutConfig
 from simulator.record import ModelRecord
+from simulator.relay import Relay
 from simulator.result import CallResult, GeneratorHealth, percentiles, summary
 from simulator.scenario import Scenario
 from simulator.speech import prepare
@@ -45,6 +50,11 @@ class RunPlan:
     frames do not all fall on the same instant."""
     fake_url: str | None = None
     """The fake's address; None asks the bridge for it."""
+    network: Profile | None = None
+    """Leads every browser leg over this impaired network."""
+    network_seed: int = 0
+    keep: Path | None = None
+    """Folder for the sound and the timeline of each call."""
     playout: PlayoutConfig = field(default_factory=PlayoutConfig)
     drift_ppm: float = 0.0
     addresses: tuple[str, ...] | None = ("127.0.0.1",)
@@ -73,30 +83,43 @@ async def run(plan: RunPlan, progress: Callable[[str], None]) -> RunResult:
 
     Raises:
         CallFailedError: nobody answers at the bridge's address.
+        OSError: the folder to keep calls in cannot be written to.
     """
     for index in range(plan.sessions):
         for what in plan.scenario(index).sounds():
             prepare(what)  # decoded now, not while others talk
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, trust_env=False) as http:
+    if plan.keep is not None:
+        plan.keep.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        )
+        relay = await _relay(plan, stack)
         api = BridgeApi(http, plan.url, plan.deadlines)
         health = await api.health()
         fake, reason = _fake(http, plan, health)
-        gc.collect()
-        gc.freeze()  # a full collection in mid-call would be measured as jitter
-        async with CaptureClock(drift_ppm=plan.drift_ppm) as clock:
-            calls = await _calls(plan, api, clock, progress)
+        if fake is not None:
+            await fake.reset_lateness()
+        clock = await stack.enter_async_context(CaptureClock(drift_ppm=plan.drift_ppm))
+        before = CpuReading.now()
+        calls = await _calls(plan, api, clock, relay, progress)
+        kept_time = await _kept_time(clock, before, fake)
         cpu_s = _cpu_s(health, await _health_after(api))
         progress("analysing …")
         await asyncio.sleep(SETTLE_S)
-        fake_lateness = await _fake_lateness(fake)
-        results = [await _analyse(call, fake, reason) for call in calls]
-    kept_time = GeneratorHealth(
-        lateness_ms=percentiles(clock.health.lateness_ms),
-        loop_lag_ms=percentiles(clock.health.loop_lag_ms),
-        fake_lateness_ms=fake_lateness,
-    )
-    return RunResult(results, summary(results, kept_time, server_cpu_s=cpu_s))
+        results = [await _analyse(plan, call, fake, reason) for call in calls]
+    figures = summary(results, kept_time, server_cpu_s=cpu_s)
+    if relay is not None:
+        figures["network"] = relay.as_dict()
+    return RunResult(results, figures)
+
+
+async def _relay(plan: RunPlan, stack: AsyncExitStack) -> Relay | None:
+    if plan.network is None:
+        return None
+    allow_remote = plan.addresses is None
+    relay = Relay(plan.network, seed=plan.network_seed, allow_remote=allow_remote)
+    return await stack.enter_async_context(relay)
 
 
 def _fake(
@@ -112,14 +135,18 @@ def _fake(
 
 
 async def _calls(
-    plan: RunPlan, api: BridgeApi, clock: CaptureClock, progress: Callable[[str], None]
+    plan: RunPlan,
+    api: BridgeApi,
+    clock: CaptureClock,
+    relay: Relay | None,
+    progress: Callable[[str], None],
 ) -> list[Call]:
     finished = 0
 
     async def one(index: int) -> Call:
         nonlocal finished
         await asyncio.sleep(index * plan.stagger_s)
-        call = Call(_call_plan(plan, index), api, clock)
+        call = Call(_call_plan(plan, index), api, clock, relay)
         record = await call.run()
         finished += 1
         state = record.failure or f"talked {record.talk_s:.1f} s"
@@ -163,56 +190,32 @@ def _cpu_s(before: dict[str, Any], after: dict[str, Any]) -> float | None:
         return None
 
 
-async def _fake_lateness(fake: FakeControl | None) -> dict[str, Any] | None:
-    if fake is None:
-        return None
-    try:
-        lateness = (await fake.health()).get("lateness_ms")
-    except FakeUnavailableError:
-        return None
-    return lateness if isinstance(lateness, dict) else None
+async def _kept_time(
+    clock: CaptureClock, before: CpuReading, fake: FakeControl | None
+) -> GeneratorHealth:
+    now = CpuReading.now()
+    return GeneratorHealth(
+        lateness_ms=percentiles(clock.health.lateness_ms),
+        loop_lag_ms=percentiles(clock.health.loop_lag_ms),
+        fake_lateness_ms=await fake.lateness() if fake is not None else None,
+        stolen_percent=before.stolen_percent(now),
+        cpu_percent=before.own_percent(now),
+    )
 
 
 async def _analyse(
-    call: Call, fake: FakeControl | None, reason: str | None
+    plan: RunPlan, call: Call, fake: FakeControl | None, reason: str | None
 ) -> CallResult:
     record = call.hear()
     model: ModelRecord | None = None
-    if fake is not None and record.ear is not None:
+    if record.ear is None:
+        reason = "the call never began"
+    elif fake is not None:
         try:
             model = await fake.record(record.tag)
         except FakeUnavailableError as exc:
             reason = str(exc)
-    elif record.ear is None:
-        reason = "the call never began"
-    return CallResult(record, measure(record, model, reason))
-
-
-def describe(result: RunResult) -> Sequence[str]:
-    """The run in a few lines for a person."""
-    figures = result.summary
-    lines = [
-        f"{figures['calls']} calls, {figures['failed']} failed, "
-        f"{figures['function_calls']} function calls"
-    ]
-    for name in (
-        "connect_ms",
-        "mouth_to_model_ms",
-        "model_to_ear_ms",
-        "response_latency_ms",
-        "model_response_ms",
-        "gaps_ms",
-        "audio_heard_s",
-    ):
-        f = figures[name]
-        if f["n"]:
-            lines.append(
-                f"{name:22} p50 {f['p50']:9.2f}  p95 {f['p95']:9.2f}  "
-                f"p99 {f['p99']:9.2f}  max {f['max']:9.2f}  n {f['n']}"
-            )
-        else:
-            lines.append(f"{name:22} not measured: {f.get('reason', 'no values')}")
-    cpu = figures["server_cpu_ms_per_session_s"]
-    lines.append(f"{'server CPU':22} {cpu} ms per session-second")
-    lines += [f"unreliable: {doubt}" for doubt in figures["doubts"]]
-    return lines
+    measures = measure(record, model, reason)
+    if plan.keep is not None:
+        keep_call(plan.keep, record, model, measures)
+    return CallResult(record, measures)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from simulator.measures import failures, measure
 from simulator.record import CallRecord
 from simulator.speech import tone
+from simulator.timeline import Recording
 from tests.unit.simulator.calls import KnownCall
 from tests.unit.simulator.sounds import sentence
 
@@ -94,6 +97,31 @@ def test_an_answer_under_way_when_we_hang_up_is_judged_as_far_as_it_got() -> Non
 
     assert failures(call, measures) == []
     assert measures.gaps_ms == [pytest.approx(0, abs=10)]
+
+
+def test_an_answer_cut_into_short_pieces_was_heard_with_gaps() -> None:
+    call, model = KnownCall().record()
+    assert call.ear is not None
+    sound, n = call.ear.sound.pcm.copy(), 2400
+    pieces = [sound[at : at + n - 480] for at in range(0, sound.size, n)]
+    mangled = np.concatenate([*pieces, np.zeros(sound.size, np.int16)])[: sound.size]
+    call.ear = replace(call.ear, sound=Recording(mangled, call.ear.sound.timeline))
+
+    measures = measure(call, model)
+
+    assert failures(call, measures) == []
+    assert measures.gaps_ms[0] > 200
+
+
+def test_a_barge_in_runs_from_the_users_onset_to_silence_at_the_ear() -> None:
+    call, model = KnownCall(flush_after_ms=1000, barge_in_ms=180).record()
+    model.turns.append({"speech_started_s": call.flushes_s[0] - 0.040})
+
+    measures = measure(call, model)
+
+    assert measures.barge_in_stop_ms == [pytest.approx(180, abs=15)]
+    assert measures.barge_in_beyond_vad_ms == [pytest.approx(40, abs=15)]
+    assert len(measures.responses) == 1
 
 
 def test_a_tone_is_read_at_both_ends() -> None:
