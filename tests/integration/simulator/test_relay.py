@@ -6,7 +6,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 import pytest
@@ -117,15 +117,16 @@ async def test_50_ms_in_either_direction_is_measured_as_50_ms() -> None:
     """The same call on a clean path, then delayed: only the path differs."""
     async with Relay(profile("clean"), seed=1) as relay, call(relay) as caller:
 
-        async def median_rtt_ms(path: Profile) -> float:
+        async def rtt_ms(path: Profile) -> float:
+            """Lower quartile: a constant delay moves it whole, a busy machine hardly."""
             relay.impair(path)
             caller.rtts_ms.clear()
             await caller.talk(60)
-            return median(caller.rtts_ms.values())
+            return quantiles(caller.rtts_ms.values(), n=4)[0]
 
-        clean_ms = await median_rtt_ms(profile("clean"))
-        up_ms = await median_rtt_ms(delayed(50.0))
-        down_ms = await median_rtt_ms(delayed(0.0, 50.0))
+        clean_ms = await rtt_ms(profile("clean"))
+        up_ms = await rtt_ms(delayed(50.0))
+        down_ms = await rtt_ms(delayed(0.0, 50.0))
 
     assert up_ms - clean_ms == pytest.approx(50.0, abs=3.0)
     assert down_ms - clean_ms == pytest.approx(50.0, abs=3.0)
@@ -144,7 +145,7 @@ async def test_loss_of_one_in_five_is_counted_and_felt() -> None:
         assert up.received == up.forwarded + up.lost + up.under_way
 
 
-async def test_a_window_of_total_loss_is_a_hole_of_its_length() -> None:
+async def test_a_window_of_total_loss_starts_a_hole_at_its_time() -> None:
     async with Relay(profile("clean")) as relay, call(relay) as caller:
         relay.impair(Profile(changes=(Blackout(at_s=0.3, for_s=0.3),)))
         await caller.talk(120, settle_s=0.3)
@@ -152,8 +153,8 @@ async def test_a_window_of_total_loss_is_a_hole_of_its_length() -> None:
         heard = sorted(caller.rtts_ms)
         lost = sorted(set(range(120)) - set(heard))
         assert lost
-        assert 28 <= lost[0] <= 32
-        assert heard[0] == 0
+        assert 26 <= lost[0] <= 34  # 10 ms each: at 0.3 s
+        assert heard[:20] == list(range(20))
         assert caller.flow.path.counters("up").dropped[DropReason.BLACKOUT] >= 1
 
 
