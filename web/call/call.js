@@ -74,9 +74,19 @@ export class Call {
 
   async #start() {
     // Both need the click; both are asked for before the session, which costs money.
-    const [stream, context] = await settleBoth(Microphone.request(), openAudioContext());
+    const [stream, context] = await settleBoth(
+      Microphone.request(),
+      openAudioContext(),
+    );
     this.#own(() => stream.getTracks().forEach((track) => track.stop()));
-    this.#own(() => void context.close());
+    this.#own(() => {
+      context.onstatechange = null;
+      void context.close();
+    });
+    // A telephone call or a sleeping device suspends it; sound comes back with them.
+    context.onstatechange = () => {
+      if (context.state !== "running") context.resume().catch(() => {});
+    };
     this.#context = context;
     this.#own((this.#speaker = new Speaker(context)));
     this.#microphone = new Microphone(context, stream, () =>
@@ -260,7 +270,9 @@ async function settleBoth(stream, context) {
   try {
     return await Promise.all([stream, context]);
   } catch (error) {
-    stream.then((it) => it.getTracks().forEach((track) => track.stop())).catch(() => {});
+    stream
+      .then((it) => it.getTracks().forEach((track) => track.stop()))
+      .catch(() => {});
     context.then((it) => it.close()).catch(() => {});
     throw error;
   }

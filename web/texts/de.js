@@ -93,20 +93,38 @@ export const de = {
   "error.connection_failed":
     "Die Tonverbindung kam nicht zustande. Vielleicht sperrt sie eine Firewall.",
   "error.connection_lost": "Die Verbindung zum Sprachserver ist abgerissen.",
+
   "error.session_not_found":
     "Diese Sitzung gibt es nicht mehr. Bitte beginnen Sie neu.",
-  "error.unsupported_media_type":
-    "Der Sprachserver hat die Anfrage dieser Seite abgelehnt.",
+  "error.invalid_request": "Der Sprachserver hat die Anfrage dieser Seite abgelehnt.",
   "error.invalid_sdp": "Der Sprachserver hat das Verbindungsangebot nicht verstanden.",
   "error.no_audio_in_offer": "Das Verbindungsangebot enthielt keinen Ton.",
+  "error.unsupported_media_type":
+    "Der Sprachserver hat die Anfrage dieser Seite abgelehnt.",
   "error.body_too_large": "Die Anfrage war dem Sprachserver zu groß.",
-  "error.invalid_request": "Der Sprachserver hat die Anfrage abgelehnt.",
-  "error.model_unreachable": "Das Sprachmodell ist zurzeit nicht erreichbar.",
-  "error.model_unavailable":
-    "Das Sprachmodell nimmt gerade keine Gespräche an. Versuchen Sie es gleich noch einmal.",
-  "error.model_timeout": "Das Sprachmodell hat nicht rechtzeitig geantwortet.",
   "error.realtime_disabled": "Sprachgespräche sind auf diesem Server abgeschaltet.",
+  "error.at_capacity":
+    "Der Server ist ausgelastet. Versuchen Sie es gleich noch einmal.",
+  "error.model_error":
+    "Der Sprachdienst hatte ein Problem. Bitte versuchen Sie es erneut.",
+  "error.model_unreachable":
+    "Der Sprachdienst ist nicht erreichbar. Versuchen Sie es gleich noch einmal.",
+  "error.model_unavailable":
+    "Der Sprachdienst ist überlastet. Versuchen Sie es gleich noch einmal.",
+  "error.model_timeout":
+    "Der Sprachdienst hat nicht rechtzeitig geantwortet. Bitte versuchen Sie es erneut.",
+  "error.model_rejected": "Der Sprachdienst hat die Anfrage dieses Servers abgelehnt.",
+  "error.model_lost":
+    "Die Verbindung zum Sprachdienst ist abgerissen, das Gespräch ist beendet. Bitte beginnen Sie es erneut.",
+  "error.media_failed":
+    "Die Tonverbindung kam nicht zustande. Bitte versuchen Sie es erneut.",
+  "error.tool_failed": "Das Werkzeug hat nicht funktioniert.",
   "error.message_too_large": "Diese Nachricht war zu lang.",
+  "error.invalid_json":
+    "Der Sprachserver hat eine Nachricht dieser Seite nicht verstanden.",
+  "error.unknown_message":
+    "Der Sprachserver hat eine Nachricht dieser Seite nicht verstanden.",
+
   "error.internal": "Etwas Unerwartetes ist schiefgegangen.",
   "error.session_ended": "Der Sprachserver hat die Sitzung beendet.",
 };

@@ -52,8 +52,7 @@ export const en = {
 
   "talk.title": "Conversation",
   "talk.empty.title": "Nothing said yet",
-  "talk.empty.text":
-    "What you and the assistant say appears here while you speak.",
+  "talk.empty.text": "What you and the assistant say appears here while you speak.",
   "talk.you": "You",
   "talk.assistant": "Assistant",
   "talk.typed": "typed",
@@ -91,17 +90,27 @@ export const en = {
   "error.connection_failed":
     "The audio connection could not be set up. A firewall may be blocking it.",
   "error.connection_lost": "The connection to the voice server was lost.",
+  // The bridge's own errors: in English its own words are shown, they say more.
   "error.session_not_found": "",
-  "error.unsupported_media_type": "",
+  "error.invalid_request": "",
   "error.invalid_sdp": "",
   "error.no_audio_in_offer": "",
+  "error.unsupported_media_type": "",
   "error.body_too_large": "",
-  "error.invalid_request": "",
+  "error.realtime_disabled": "",
+  "error.at_capacity": "",
+  "error.model_error": "",
   "error.model_unreachable": "",
   "error.model_unavailable": "",
   "error.model_timeout": "",
-  "error.realtime_disabled": "",
+  "error.model_rejected": "",
+  "error.model_lost": "",
+  "error.media_failed": "",
+  "error.tool_failed": "",
   "error.message_too_large": "",
+  "error.invalid_json": "",
+  "error.unknown_message": "",
+
   "error.internal": "Something unexpected went wrong.",
   "error.session_ended": "The voice server ended the session.",
 };
