@@ -104,7 +104,10 @@ async def run(plan: RunPlan, progress: Callable[[str], None]) -> RunResult:
         before = CpuReading.now()
         calls = await _calls(plan, api, clock, relay, progress)
         kept_time = await _kept_time(clock, before, fake)
-        cpu_s = _cpu_s(health, await _health_after(api))
+        health_after = await _health_after(api)
+        cpu_s = _cpu_s(health, health_after)
+        if fake is None:  # a bridge just started may not have had its fake yet
+            fake, reason = _fake(http, plan, health_after)
         progress("analysing …")
         await asyncio.sleep(SETTLE_S)
         results = [await _analyse(plan, call, fake, reason) for call in calls]
