@@ -35,7 +35,6 @@ class Microphone:
         self._hearing = Hearing(
             int(parts.options.max_input_buffer_s * RATE_HZ), self._words_in
         )
-        self._pending_id: str | None = None
         self._record: TurnRecord | None = None
         self._waiting: dict[str, tuple[Item, TurnRecord, bool]] = {}
         self._idle: Appointment | None = None
@@ -85,8 +84,7 @@ class Microphone:
     def clear(self) -> None:
         """Empty the buffer."""
         self._hearing.clear()
-        self._take_record()
-        self._pending_id = None
+        self._record = None
         self._parts.outbox.emit("input_audio_buffer.cleared")
 
     def interrupt(self) -> None:
@@ -144,16 +142,15 @@ class Microphone:
     def _turn_started(self, turn: TurnStarted) -> None:
         parts = self._parts
         self._disarm_idle()
-        self._pending_id = parts.outbox.new_id("item")
         self._record = parts.new_turn()
         self._record.trigger = "speech"
-        self._record.item_id = self._pending_id
+        self._record.item_id = parts.outbox.new_id("item")
         self._record.speech_start_sample = turn.speech_start
         self._record.speech_started_s = parts.now_s
         parts.outbox.emit(
             "input_audio_buffer.speech_started",
             audio_start_ms=ms_of_samples(turn.audio_start),
-            item_id=self._pending_id,
+            item_id=self._record.item_id,
         )
         if self._wants("interrupt_response"):
             self.interrupt()
@@ -222,7 +219,6 @@ class Microphone:
 
     def _take_record(self) -> TurnRecord:
         record, self._record = self._record, None
-        self._pending_id = None
         return record if record is not None else self._parts.new_turn()
 
     def _cancel_active(self) -> None:
