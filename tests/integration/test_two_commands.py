@@ -130,7 +130,9 @@ def test_when_the_model_is_killed_callers_are_told_and_the_next_call_works(
         assert after["fds"] <= before["fds"] + 4
 
 
-@pytest.mark.parametrize("command", ["serve", "fake-openai", "simulate", "bench"])
+@pytest.mark.parametrize(
+    "command", ["serve", "fake-openai", "simulate", "relay", "bench"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "server.cli", command, "--help"],
