@@ -18,6 +18,7 @@ from aiohttp import web
 
 from fake_openai.api_error import ApiError
 from fake_openai.call import Call
+from fake_openai.call_files import write_call
 from fake_openai.credentials import ClientSecret, Credentials
 from fake_openai.faults import Fault, FaultPlan
 from fake_openai.ice import LOOPBACK, is_loopback
@@ -300,9 +301,15 @@ class FakeServer:
 
     def _on_end(self, call: Call, reason: str) -> None:
         logger.info("call %s ended: %s", call.call_id, reason)
+        if self.settings.record_dir is not None:
+            work = self._write(call, self.settings.record_dir)
+            self.tasks.start(work, name=f"record {call.call_id}")
         ended = [c for c in self.calls.values() if c.state == "ended"]
         for old in ended[:-KEPT_ENDED_CALLS]:
             self._forget(old)
+
+    async def _write(self, call: Call, directory: Path) -> None:
+        await asyncio.to_thread(write_call, call, directory)
 
     def _forget(self, call: Call) -> None:
         self.calls.pop(call.call_id, None)

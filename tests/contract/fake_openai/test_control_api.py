@@ -1,8 +1,11 @@
 """The fake's own API: look into a call, steer it, force faults."""
 
+import base64
 import io
+import json
 import wave
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -164,3 +167,43 @@ async def test_an_unknown_call_is_404(fake: RunningFake) -> None:
 
     assert status == 404
     assert body["error"]["code"] == "call_id_not_found"
+
+
+async def test_a_websocket_call_is_recorded_as_well(fake: RunningFake) -> None:
+    pcm = utterances.load("hello").pcm
+    audio = base64.b64encode(pcm.tobytes()).decode()
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(
+            f"{fake.ws_url}?model=gpt-realtime",
+            headers={"Authorization": "Bearer sk-test"},
+        ) as socket,
+    ):
+        await socket.send_json({"type": "input_audio_buffer.append", "audio": audio})
+        await socket.send_json({"type": "response.create"})
+        while (await socket.receive_json(timeout=10))["type"] != "response.done":
+            pass
+
+    (call,) = fake.server.calls.values()
+    assert np.array_equal(call.recorder.input.pcm(), pcm)
+    assert np.abs(call.recorder.output.pcm()).max() > 2_000
+
+
+async def test_finished_calls_are_written_to_a_directory(tmp_path: Path) -> None:
+    async with (
+        running_fake(record_dir=tmp_path) as fake,
+        calling(fake.base_url, session=SESSION) as call,
+    ):
+        call.send({"type": "response.create"})
+        await call.until("output_audio_buffer.stopped", timeout_s=20)
+
+    place = tmp_path / call.call_id
+    events = [
+        json.loads(line) for line in (place / "events.jsonl").read_text().splitlines()
+    ]
+    assert [e["event"]["type"] for e in events if e["direction"] == "out"] == call.types
+    assert json.loads((place / "call.json").read_text())["transport"] == "webrtc"
+    assert json.loads((place / "timeline.json").read_text())["turns"]
+    with wave.open(str(place / "output.wav")) as file:
+        assert file.getnframes() > 24_000
+    assert (place / "input.wav").exists()
