@@ -1,7 +1,7 @@
 """The user's side of a session: audio in, turns out, and what they set going."""
 
-from fake_openai.session.agenda import Appointment
 from fake_openai.session.hearing import Hearing, TurnEnded, TurnStarted
+from fake_openai.session.idle import IdleTimeout
 from fake_openai.session.items import Item, user_audio
 from fake_openai.session.parts import Parts
 from fake_openai.session.playout import Cleared
@@ -33,12 +33,13 @@ class Microphone:
         self._transcription = transcription
         self._recogniser = recogniser
         self._hearing = Hearing(
-            int(parts.options.max_input_buffer_s * RATE_HZ), self._words_in
+            int(parts.options.max_input_buffer_s * RATE_HZ), self._listen_to_pause
         )
+        self._pause_id = ""
         self._record: TurnRecord | None = None
         self._waiting: dict[str, tuple[Item, TurnRecord, bool]] = {}
-        self._idle: Appointment | None = None
-        responses.on_started = self._disarm_idle
+        self._idle = IdleTimeout(parts, self._user_is_silent)
+        responses.on_started = self._idle.stop
         responses.on_ended = self._response_ended
 
     @property
@@ -52,8 +53,7 @@ class Microphone:
     def configure(self) -> None:
         """Take over the session's turn detection."""
         self._hearing.configure(self._parts.config.turn_detection)
-        if self._idle is not None:
-            self._arm_idle(self._idle.due_s - self._idle_timeout_s())
+        self._idle.reconfigure()
 
     def hear(self, pcm: Pcm) -> None:
         """The next samples of the microphone."""
@@ -111,11 +111,13 @@ class Microphone:
         """WebRTC: the output buffer has run empty."""
         playout = self._parts.playout
         silent = not playout.is_playing and not playout.waiting_samples
-        if silent and self._responses.active is None:
-            self._arm_idle(self._parts.now_s)
+        if silent and self._responses.active is None and not self.in_turn:
+            self._idle.start(self._parts.now_s)
 
     def recognised(self, item_id: str, recognition: Recognition) -> None:
-        """The words of a committed item are known."""
+        """The words of a committed item (or before a pause) are known."""
+        if item_id == self._pause_id:
+            self._hearing.weigh_pause(_words(recognition))
         waiting = self._waiting.pop(item_id, None)
         if waiting is None:
             return
@@ -124,9 +126,14 @@ class Microphone:
         item.recognised = recognition.recognised
         record.text, record.utterance_id = recognition.text, recognition.utterance_id
         record.recognised = recognition.recognised
+        record.recognised_s = self._parts.now_s
         self._transcription.begin(item)
         if respond:
-            delay_s = self._parts.delay_s(self._parts.timing.create)
+            due_s = (record.committed_s or 0) + self._parts.delay_s(
+                self._parts.timing.create
+            )
+            record.thinking_from_s = due_s
+            delay_s = due_s - self._parts.now_s
             self._parts.later(delay_s, lambda: self._respond(record))
 
     def read(self, item: Item) -> None:
@@ -141,7 +148,7 @@ class Microphone:
 
     def _turn_started(self, turn: TurnStarted) -> None:
         parts = self._parts
-        self._disarm_idle()
+        self._idle.stop()
         self._record = parts.new_turn()
         self._record.trigger = "speech"
         self._record.item_id = parts.outbox.new_id("item")
@@ -254,17 +261,13 @@ class Microphone:
                 if record is not None:
                     record.cut_s, record.played_ms = parts.now_s, cut.played_ms
 
-    def _words_in(self, pcm: Pcm) -> str | None:
-        if self._parts.options.recognise == "deferred":
-            return None
-        recognition = self._recogniser.recognise(pcm)
-        return recognition.text if recognition.recognised else None
-
-    # The idle timeout.
-
-    def _idle_timeout_s(self) -> float:
-        settings = self._parts.config.turn_detection or {}
-        return float(settings.get("idle_timeout_ms") or 0) / 1000
+    def _listen_to_pause(self, pcm: Pcm) -> None:
+        """Semantic VAD: what has been said before this pause decides the wait."""
+        if self._parts.options.recognise == "inline":
+            self._hearing.weigh_pause(_words(self._recogniser.recognise(pcm)))
+            return
+        self._pause_id = self._parts.outbox.new_id("pause")
+        self._parts.outbox.request(RecogniseRequest(self._pause_id, pcm))
 
     def _response_ended(self, response: Response) -> None:
         parts = self._parts
@@ -275,21 +278,11 @@ class Microphone:
             return
         audio = sum(i.heard_samples.get(0, 0) for i in response.stream.output)
         first_s = response.record.first_audio_s or parts.now_s
-        self._arm_idle(max(parts.now_s, first_s + audio / RATE_HZ))
+        if not self.in_turn:
+            self._idle.start(max(parts.now_s, first_s + audio / RATE_HZ))
 
-    def _arm_idle(self, from_s: float) -> None:
-        self._disarm_idle()
-        timeout_s = self._idle_timeout_s()
-        if timeout_s and not self.in_turn:
-            self._idle = self._parts.agenda.at(from_s + timeout_s, self._idle_over)
-
-    def _disarm_idle(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
-
-    def _idle_over(self) -> None:
-        self._idle = None
+    def _user_is_silent(self) -> None:
+        """The idle timeout: a turn without a word."""
         parts = self._parts
         end = self._hearing.audio.end
         start = max(self._hearing.buffer_start, end - samples_of_ms(IDLE_AUDIO_MS))
@@ -304,3 +297,7 @@ class Microphone:
         )
         self._hearing.clear()
         self._commit(start, end, record, respond=self._wants("create_response"))
+
+
+def _words(recognition: Recognition) -> str | None:
+    return recognition.text if recognition.recognised else None

@@ -186,13 +186,14 @@ class Responses:
             manner=manner,
             timing=parts.timing,
         )
-        response.script = Script(parts.agenda, generation.script(parts.now_s))
+        start_s = response.record.thinking_from_s or parts.now_s
+        response.record.thinking_from_s = start_s
+        response.script = Script(parts.agenda, generation.script(start_s))
         response.script.resume()
 
     def _finish(self, response: Response, outcome: Outcome) -> None:
         """End a response: the cascade, `response.done`, limits, playout."""
-        if self._running.pop(response.id, None) is None:
-            return
+        del self._running[response.id]
         parts = self._parts
         if response.script is not None:
             response.script.stop()

@@ -18,7 +18,7 @@ from fake_openai.scenario import Scenario, load_text
 from fake_openai.session.core import RealtimeSession
 from fake_openai.session.options import SessionOptions
 from fake_openai.session.requests import RecogniseRequest
-from fake_openai.speech.protocols import Recognition, Speech
+from fake_openai.speech.protocols import Recogniser, Recognition, Speech, Voice
 from fake_openai.wire.client import Transport
 from fake_openai.wire.event import Close, ServerEvent
 
@@ -80,6 +80,8 @@ class Stage:
         options: SessionOptions | None = None,
         seed: int = 1,
         start: bool = True,
+        recogniser: Recogniser | None = None,
+        voice: Voice | None = None,
     ) -> None:
         script = (
             load_text(scenario or "rules: []")
@@ -90,8 +92,8 @@ class Stage:
         self.session = RealtimeSession(
             transport=transport,
             scenario=script,
-            recogniser=self.ears,
-            voice=FakeVoice(),
+            recogniser=recogniser or self.ears,
+            voice=voice or FakeVoice(),
             initial=initial,
             seed=seed,
             options=options or SessionOptions(),

@@ -1,6 +1,5 @@
 """The voice activity detector against known truth, through Opus and noise."""
 
-import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from fake_openai.vad import (
     VadEvent,
     hop_levels_dbfs,
 )
+from tests.support.opus_line import through_opus
 
 RATE = 24_000
 FRAME = 480
@@ -41,27 +41,6 @@ def tone(ms: int, dbfs: float = -20.0, hz: float = 300.0) -> Pcm:
     t = np.arange(ms * 24) / RATE
     peak = 32768 * 10 ** (dbfs / 20) * 2**0.5
     return (peak * np.sin(2 * np.pi * hz * t)).astype(np.int16)
-
-
-def through_opus(pcm: Pcm, bit_rate: int = 24_000) -> Pcm:
-    """Encoded and decoded, its delay taken away: what the fake hears of a browser."""
-    encoder = av.CodecContext.create("libopus", "w")
-    encoder.sample_rate, encoder.bit_rate = 48_000, bit_rate
-    encoder.layout, encoder.format = "mono", "s16"
-    decoder = av.CodecContext.create("libopus", "r")
-    up = np.repeat(pcm, 2)
-    decoded: list[Pcm] = []
-    for start in range(0, up.size - 959, 960):
-        frame = av.AudioFrame.from_ndarray(
-            up[None, start : start + 960], format="s16", layout="mono"
-        )
-        frame.sample_rate = 48_000
-        for packet in encoder.encode(frame):
-            for out in decoder.decode(packet):
-                decoded.append(out.to_ndarray()[0, ::2])  # packed stereo
-    joined = np.concatenate(decoded)
-    halved = joined[: joined.size // 2 * 2].reshape(-1, 2).mean(axis=1)
-    return halved[156:].astype(np.int16)  # Opus looks ahead 6.5 ms.
 
 
 def events_of(pcm: Pcm, vad: EnergyVad | None = None) -> list[VadEvent]:

@@ -228,6 +228,8 @@ def test_a_streaming_transcription_model_needs_turn_detection_off() -> None:
     transcription = {"model": "gpt-realtime-whisper"}
     stage.update(audio={"input": {"transcription": transcription}})
     assert stage.error["param"] == "session.audio.input.turn_detection"
+    stage.update()
+    assert shown(stage)["audio"]["input"]["transcription"] is None
 
     stage.update(
         audio={"input": {"transcription": transcription, "turn_detection": None}}

@@ -160,3 +160,39 @@ def test_a_slow_recogniser_is_asked_and_answers_later() -> None:
 
     assert stage.last(f"{KIND}.completed")["transcript"] == "Hello there"
     assert stage.session.turns[0].rule == "rules[0]"
+
+
+def test_the_time_recognition_takes_is_part_of_the_thinking_time() -> None:
+    options = SessionOptions(recognise="deferred")
+    stage = Stage("rules: [{on: any, say: hi}]", options=options)
+    stage.ask()
+    committed_s = stage.time_of("input_audio_buffer.committed")
+    stage.wait(0.02)
+
+    words = Recognition("Hello there", "hello", 1.0, recognised=True)
+    stage.session.recognised(stage.requests[0].item_id, words, stage.now_s)
+    stage.wait(1)
+
+    (turn,) = stage.session.turns
+    assert turn.recognised_s is not None
+    assert committed_s < turn.recognised_s == turn.response_created_s
+    assert turn.first_audio_s == pytest.approx(committed_s + 0.1)
+
+
+def test_semantic_vad_waits_by_what_a_slow_recogniser_says_of_the_pause() -> None:
+    options = SessionOptions(recognise="deferred")
+    stage = Stage(options=options)
+    stage.turn_detection(type="semantic_vad", eagerness="medium")
+    stage.silence(400)
+    stage.speak(400)
+    stage.silence(260)
+    (request,) = stage.requests
+
+    unfinished = Recognition("I would like the", None, 1.0, recognised=True)
+    stage.session.recognised(request.item_id, unfinished, stage.now_s)
+    stage.silence(3_000)
+    assert "input_audio_buffer.speech_stopped" not in stage.types
+    stage.silence(1_000)
+
+    stopped = stage.last("input_audio_buffer.speech_stopped")
+    assert stopped["audio_end_ms"] == 800 + 4_000
