@@ -214,8 +214,13 @@ class Peer:
         pcm = self._input.add(
             packet.sequence_number, packet.timestamp, packet.payload, now_s
         )
-        if pcm is not None:
+        if pcm is None:
+            return
+        try:
             self._listener.on_audio(pcm, now_s)
+        except Exception:  # as in _on_message
+            logger.exception("audio could not be handled")
+            self._listener.on_gone("internal_error")
 
     def _apply_faults(self) -> None:
         if self._ice_delay_s or self._dtls_delay_s:
@@ -239,9 +244,16 @@ class Peer:
         if channel.label != CHANNEL_LABEL or self._channel is not None:
             return
         self._channel = channel
-        channel.on("message", self._listener.on_message)
+        channel.on("message", self._on_message)
         channel.on("close", lambda: self._listener.on_gone("channel_closed"))
         self._listener.on_channel_open()
+
+    def _on_message(self, message: str | bytes) -> None:
+        try:
+            self._listener.on_message(message)
+        except Exception:  # the call ends here: aiortc would end the transport unseen
+            logger.exception("an event could not be handled")
+            self._listener.on_gone("internal_error")
 
     def _on_state(self) -> None:
         state = self._pc.connectionState
