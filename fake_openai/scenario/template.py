@@ -1,10 +1,11 @@
-"""Fills `{{ … }}` in a scenario's texts. Pure; knows paths and four filters, no code.
+"""Fills `{{ … }}` in a scenario's texts. Pure; knows paths and five filters, no code.
 
 {{ text }}                      what the user said
 {{ result.temperature }}        a field of a tool's JSON output
 {{ results.0.files | count }}   how many
 {{ match.city | title }}        a named group of the rule's pattern
 {{ result.message | default("nothing") | sentence }}
+{{ result.report | brief }}       its first sentences, as one would say them
 """
 
 import json
@@ -12,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+BRIEF_CHARS: Final = 240
 _HOLE: Final = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _FILTER: Final = re.compile(r'^(\w+)(?:\(\s*"((?:[^"\\]|\\.)*)"\s*\))?$')
 
@@ -79,8 +81,24 @@ def _apply(name: str, argument: str | None, value: Any) -> Any:
         case "title":
             return _as_text(value).title()
         case "sentence":
-            return re.split(r"(?<=[.!?])\s", _as_text(value).strip(), maxsplit=1)[0]
+            return _sentences(_as_text(value))[0]
+        case "brief":
+            return _brief(_as_text(value))
     raise TemplateError(f"unknown filter {name!r}")
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.!?])\s+", text.strip())
+
+
+def _brief(text: str) -> str:
+    """Whole sentences up to BRIEF_CHARS, but at least one."""
+    first, *others = _sentences(text)
+    for sentence in others:
+        if len(first) + 1 + len(sentence) > BRIEF_CHARS:
+            break
+        first = f"{first} {sentence}"
+    return first
 
 
 def _as_text(value: Any) -> str:

@@ -187,6 +187,15 @@ def test_the_first_sentence_is_taken() -> None:
     assert fill("{{ t | sentence }}", values) == "It is done."
 
 
+def test_a_long_report_is_told_in_its_first_sentences() -> None:
+    sentence = "This is a sentence of about forty letters."
+
+    brief = fill("{{ t | brief }}", {"t": " ".join([sentence] * 20)})
+
+    assert brief == " ".join([sentence] * 5)
+    assert fill("{{ t | brief }}", {"t": "x" * 500}) == "x" * 500
+
+
 @pytest.mark.parametrize(
     "template", ["{{ }}", "{{ a b }}", "{{ a | }}", "{{ a | shout }}", "{{ a() }}"]
 )
