@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from aiohttp import web
 
 from fake_openai.api_error import ApiError
+from fake_openai.beta_shape import BetaDialect
 from fake_openai.call import Call
 from fake_openai.call_files import write_call
 from fake_openai.credentials import ClientSecret, Credentials
@@ -63,7 +64,8 @@ class FakeServer:
         """Asked at the points before a call: HTTP, WebSocket, SDP, ICE, DTLS."""
         # The session adds the scenario's own.
         self._call_faults = list(settings.faults)
-        self._ears = ThreadPoolExecutor(1, thread_name_prefix="recogniser")
+        # Two: a turn of free speech must not keep prepared ones waiting.
+        self._ears = ThreadPoolExecutor(2, thread_name_prefix="recogniser")
         self.ticker = Ticker()
         self.tasks = TaskOwner()
         self.calls: dict[str, Call] = {}
@@ -132,7 +134,12 @@ class FakeServer:
         return call
 
     async def start_webrtc_call(
-        self, offer: Offer, config: Mapping[str, Any], secret: ClientSecret | None
+        self,
+        offer: Offer,
+        config: Mapping[str, Any],
+        secret: ClientSecret | None,
+        *,
+        dialect: BetaDialect | None = None,
     ) -> tuple[Call, str]:
         """Answer an offer; returns the call and the answer.
 
@@ -153,11 +160,7 @@ class FakeServer:
             config,
             model=model,
             session_id=secret.session_id if secret is not None else None,
-            intent=(
-                "transcription"
-                if config.get("type") == "transcription"
-                else "conversation"
-            ),
+            intent=_intent(config),
         )
         media = WebRtcCall(
             call,
@@ -166,6 +169,7 @@ class FakeServer:
             addresses=self._addresses(),
             idle_media=self.settings.idle_media,
             seed=self.settings.seed,
+            dialect=dialect,
         )
         self._media[call.call_id] = media
         ice, dtls = self.faults.strike("ice"), self.faults.strike("dtls")
@@ -186,7 +190,11 @@ class FakeServer:
         """The full session object a secret stands for, as minting shows it."""
         model = str(secret.session.get("model") or DEFAULT_MODEL)
         session = self._session(
-            "webrtc", secret.session, model=model, session_id=secret.session_id
+            "webrtc",
+            secret.session,
+            model=model,
+            session_id=secret.session_id,
+            intent=_intent(secret.session),
         )
         return session.config
 
@@ -221,6 +229,7 @@ class FakeServer:
         await self.tasks.stop()
         self.ticker.close()
         self._ears.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self.speech.close)
 
     def process_facts(self) -> dict[str, Any]:
         """CPU seconds, memory, threads, descriptors and tasks of this process."""
@@ -292,7 +301,7 @@ class FakeServer:
         self.tasks.start(work, name=f"recognise {request.item_id}")
 
     async def _recognise(self, call: Call, request: RecogniseRequest) -> None:
-        """In the one thread of this fake: 5 to 100 ms would make all calls late."""
+        """In a thread: 5 to 100 ms on the loop would make all calls late."""
         loop = asyncio.get_running_loop()
         heard = await loop.run_in_executor(
             self._ears, self.speech.recogniser.recognise, request.pcm
@@ -316,6 +325,11 @@ class FakeServer:
         self._media.pop(call.call_id, None)
         call.recorder.input.release()
         call.recorder.output.release()
+
+
+def _intent(config: Mapping[str, Any]) -> Literal["conversation", "transcription"]:
+    kind = config.get("type")
+    return "transcription" if kind == "transcription" else "conversation"
 
 
 def _rss_bytes() -> int:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fake_openai.beta_shape import BetaDialect
 from fake_openai.call import Call
 from fake_openai.faults import Fault
 from fake_openai.rtc.line_faults import LineFaults
@@ -38,11 +39,13 @@ class WebRtcCall:
         addresses: tuple[str, ...] | None,
         idle_media: Literal["silence", "pause"] = "silence",
         seed: int = 0,
+        dialect: BetaDialect | None = None,
     ) -> None:
         self.call = call
         self.peer = Peer(self, ticker.meter, addresses=addresses)
         self._ticker = ticker
         self._tasks = tasks
+        self._dialect = dialect
         self._pause_when_idle = idle_media == "pause"
         self._beats = 0
         self._has_channel = True
@@ -74,6 +77,11 @@ class WebRtcCall:
 
     def send(self, text: str) -> None:
         """One event on `oai-events`."""
+        texts = [text] if self._dialect is None else self._dialect.outgoing(text)
+        for each in texts:
+            self._send(each)
+
+    def _send(self, text: str) -> None:
         if self._stalled_until_s:
             self._held.append(text)
         else:
@@ -101,6 +109,8 @@ class WebRtcCall:
 
     def on_message(self, message: str | bytes) -> None:
         """One client event."""
+        if self._dialect is not None:
+            message = self._dialect.incoming(message)
         self.call.receive(message)
 
     def on_audio(self, pcm: NDArray[np.int16], now_s: float) -> None:
