@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fake_openai import utterances
 from fake_openai.speech.protocols import Pcm, Recogniser
@@ -104,6 +106,33 @@ def test_too_little_sound_is_not_recognised_and_does_no_harm(n_samples: int) -> 
     sound = np.full(n_samples, 5_000, np.int16)
 
     assert not bundled_recogniser().recognise(sound).recognised
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n_samples=st.integers(0, 40_000),
+    seed=st.integers(0, 2**32 - 1),
+    peak=st.sampled_from([1, 3, 1_000, 32_767]),
+    holes=st.booleans(),
+)
+def test_no_sound_is_too_strange_to_be_refused(
+    n_samples: int, seed: int, peak: int, holes: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    sound = rng.integers(-peak - 1, peak + 1, n_samples).astype(np.int16)
+    if holes:
+        sound[:: max(1, n_samples // 7)] = -32_768
+        sound[n_samples // 3 : n_samples // 2] = 0
+
+    assert not bundled_recogniser().recognise(sound).recognised
+
+
+def test_read_only_and_strided_audio_is_welcome() -> None:
+    pcm = utterances.load("go_on").pcm
+    stereo = np.stack([pcm, pcm], axis=1)
+
+    assert not pcm.flags.writeable
+    assert bundled_recogniser().recognise(stereo[:, 0]).utterance_id == "go_on"
 
 
 def test_a_minute_of_speech_is_not_recognised() -> None:
