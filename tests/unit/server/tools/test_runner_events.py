@@ -27,7 +27,7 @@ def claude(kind: str, **data: Any) -> str:
         ),
         (
             nested("textmessage", source="user", content="list the files"),
-            [ev.Other("textmessage of the user")],
+            [ev.RunStarted()],
         ),
         (
             nested(
@@ -80,7 +80,7 @@ def claude(kind: str, **data: Any) -> str:
         ),
         (
             nested("system", message="Initiating agent run with task: x…"),
-            [ev.Other("system")],
+            [ev.RunStarted()],
         ),
         (nested("error", message="Quota exceeded"), [ev.RunFailed("Quota exceeded")]),
         (nested("handoffmessage", content="x"), [ev.Other("handoffmessage")]),
