@@ -1,11 +1,12 @@
 /**
- * Composition root of the voice page: wires one call, the conversation and the view.
+ * Composition root of the voice page: wires a call, the conversation and the view.
  */
 
-import { dbfsToMeter, SILENCE_DBFS } from "./audio/level.js";
-import { Call } from "./call/call.js";
+import { SILENT } from "./audio/audio-devices.js";
+import { dbfsToMeter } from "./audio/level.js";
 import { Conversation } from "./call/conversation.js";
 import { CallFailure } from "./call/failures.js";
+import { LastingCall } from "./call/lasting-call.js";
 import { Texts } from "./texts/texts.js";
 import { View } from "./view/view.js";
 
@@ -17,7 +18,7 @@ const FIGURES_EVERY_MS = 500;
 class App {
   #texts = Texts.choose(navigator.languages, localStorage);
   #conversation = new Conversation();
-  /** @type {Call | null} */ #call = null;
+  /** @type {LastingCall | null} */ #call = null;
   /** @type {string | undefined} */ #conversationId;
   /** @type {Omit<Model, "entries">} */
   #model = {
@@ -51,7 +52,7 @@ class App {
   start() {
     this.#conversation = new Conversation();
     this.#conversationId = undefined;
-    void this.#connect();
+    this.#connect();
   }
 
   stop() {
@@ -78,32 +79,30 @@ class App {
   }
 
   /** Start a call; with a conversation that was cut off, go on with it. */
-  async #connect() {
+  #connect() {
     this.#hangUp();
-    const call = new Call({
+    this.#call = new LastingCall({
       base: document.baseURI,
       conversationId: this.#conversationId,
       onMessage: (message) => this.#take(message),
-      onLost: (failure) => this.#fail(failure),
+      onProgress: (progress) => this.#proceed(progress),
+      onEnd: (failure) => this.#fail(failure),
     });
-    this.#call = call;
-    this.#change({
-      phase: "connecting",
-      state: "connecting",
-      muted: false,
-      failure: null,
-    });
-    try {
-      await call.start();
-      if (this.#call === call) this.#goLive();
-    } catch (error) {
-      if (this.#call === call) this.#fail(CallFailure.from(error));
-    }
+    const state = "connecting";
+    this.#change({ phase: "connecting", state, muted: false, failure: null });
+    void this.#call.start();
   }
 
-  #goLive() {
-    const isWaiting = this.#model.state === "connecting";
-    this.#change({ phase: "live", state: isWaiting ? "listening" : this.#model.state });
+  /** @param {"live" | "reconnecting"} progress */
+  #proceed(progress) {
+    if (progress === "reconnecting") {
+      this.#conversation.end();
+      this.#change({ phase: "connecting", state: "reconnecting" });
+      return;
+    }
+    const { state } = this.#model; // the bridge may have told it already
+    const isWaiting = state === "connecting" || state === "reconnecting";
+    this.#change({ phase: "live", state: isWaiting ? "listening" : state });
   }
 
   /** @param {CallFailure} failure it ended, or never began, by itself */
@@ -137,11 +136,8 @@ class App {
       case "error": {
         const { code, message: words, retryable } = message.error;
         const failure = new CallFailure(code, { message: words, retryable });
-        return message.fatal ? this.#fail(failure) : this.#change({ failure });
+        return this.#change({ failure });
       }
-      case "ended":
-        // An error that explains it has come before, if there was one.
-        if (this.#call) this.#fail(new CallFailure("session_ended"));
     }
   }
 
@@ -173,12 +169,9 @@ class App {
 
   /** @param {number} now ms */
   #animate(now) {
-    const levels = this.#call?.levels ?? {
-      microphone: SILENCE_DBFS,
-      speaker: SILENCE_DBFS,
-    };
+    const { microphone, speaker } = this.#call?.levels ?? SILENT;
     this.#view.renderLevels(
-      { you: dbfsToMeter(levels.microphone), assistant: dbfsToMeter(levels.speaker) },
+      { you: dbfsToMeter(microphone), assistant: dbfsToMeter(speaker) },
       now - this.#lastFrame,
     );
     this.#lastFrame = now;

@@ -69,12 +69,13 @@ async def running_bridge(log: Path, **settings: str) -> AsyncIterator[BridgeProc
 
 
 async def _wait_until_healthy(bridge: BridgeProcess) -> None:
+    # The page is served a moment before the embedded fake is ready for calls.
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             while bridge.process.returncode is None:
                 with suppress(aiohttp.ClientError):
-                    await bridge.health()
-                    return
+                    if (await bridge.health())["model"]["fake_url"]:
+                        return
                 await asyncio.sleep(_ASK_AGAIN_S)
     except TimeoutError:
         pass

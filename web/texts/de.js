@@ -17,6 +17,7 @@ export const de = {
   "state.speaking": "Ich spreche",
   "state.tool": "Ein Werkzeug arbeitet",
   "state.ended": "Gespräch beendet",
+  "state.reconnecting": "Verbinde neu",
   "state.failed": "Nicht verbunden",
 
   "hint.idle": "Ihr Mikrofon wird nur während eines Gesprächs benutzt.",
@@ -27,6 +28,8 @@ export const de = {
   "hint.speaking": "Zum Unterbrechen einfach sprechen.",
   "hint.tool": "Das kann etwas dauern. Sie können weitersprechen.",
   "hint.ended": "Sie können jederzeit neu beginnen.",
+  "hint.reconnecting":
+    "Die Verbindung ist abgerissen. Ich versuche es von selbst wieder.",
   "hint.failed": "",
   "hint.muted": "Sie sind stummgeschaltet.",
 

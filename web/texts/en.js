@@ -17,6 +17,7 @@ export const en = {
   "state.speaking": "Speaking",
   "state.tool": "Using a tool",
   "state.ended": "Call ended",
+  "state.reconnecting": "Reconnecting",
   "state.failed": "Not connected",
 
   "hint.idle": "Your microphone is used only during a call.",
@@ -27,6 +28,7 @@ export const en = {
   "hint.speaking": "Just talk to interrupt.",
   "hint.tool": "This can take a little while. You can go on talking.",
   "hint.ended": "Start again whenever you like.",
+  "hint.reconnecting": "The connection broke. Trying again by itself.",
   "hint.failed": "",
   "hint.muted": "You are muted.",
 

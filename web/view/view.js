@@ -5,7 +5,7 @@
 import { BridgeCanvas } from "./bridge-canvas.js";
 import { TranscriptView } from "./transcript-view.js";
 
-/** @typedef {import("../call/call.js").Figures} Figures */
+/** @typedef {import("../call/lasting-call.js").Figures} Figures */
 /** @typedef {import("../call/conversation.js").Entry} Entry */
 /** @typedef {import("../call/failures.js").CallFailure} CallFailure */
 /** @typedef {import("../call/messages.js").BridgeState} BridgeState */
@@ -18,7 +18,7 @@ import { TranscriptView } from "./transcript-view.js";
  *
  * @typedef {object} Model
  * @property {"idle" | "connecting" | "live" | "over"} phase
- * @property {"idle" | "failed" | BridgeState} state
+ * @property {"idle" | "reconnecting" | "failed" | BridgeState} state
  * @property {boolean} muted
  * @property {string | null} modelKind
  * @property {CallFailure | null} failure
@@ -137,10 +137,10 @@ export class View {
   }
 
   /** @param {Figures} figures */
-  renderFigures({ rttMs, bufferedMs, lostFrames, underruns }) {
+  renderFigures({ rttMs, bufferedMs, dropouts }) {
     setText("figure-rtt", this.#ms(rttMs));
     setText("figure-buffer", this.#ms(bufferedMs));
-    setText("figure-drops", String(lostFrames + underruns));
+    setText("figure-drops", String(dropouts));
   }
 
   /** @param {string | null} kind */
