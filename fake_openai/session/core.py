@@ -30,7 +30,12 @@ from fake_openai.session.transcription import Transcription
 from fake_openai.session.turns import TurnRecord
 from fake_openai.speech.protocols import Recogniser, Recognition, Voice
 from fake_openai.wire.audio import samples_of_ms
-from fake_openai.wire.client import Transport, UndecodableEventError, decode
+from fake_openai.wire.client import (
+    ClientEvent,
+    Transport,
+    UndecodableEventError,
+    decode,
+)
 from fake_openai.wire.ids import IdMaker
 from fake_openai.wire.problem import ClientEventError
 
@@ -221,10 +226,10 @@ class RealtimeSession:
         except UndecodableEventError as refused:
             self._refuse(refused.problem, refused.event_id, source)
             return
-        try:
-            self._client_events.handle(event)
-        except ClientEventError as problem:
-            self._refuse(problem, event.event_id, source)
+        if event.type == "response.create":
+            self._microphone.when_understood(lambda: self._perform(event, source))
+        else:
+            self._perform(event, source)
 
     def receive_audio(self, pcm: NDArray[np.int16], now_s: float) -> None:
         """Hear the microphone: the next samples, int16, mono, 24 kHz, without gaps."""
@@ -302,6 +307,12 @@ class RealtimeSession:
             if self._outbox.closed:
                 self._agenda.clear()
         self._outbox.now_s = target_s
+
+    def _perform(self, event: ClientEvent, source: str) -> None:
+        try:
+            self._client_events.handle(event)
+        except ClientEventError as problem:
+            self._refuse(problem, event.event_id, source)
 
     def _refuse(
         self, problem: ClientEventError, event_id: str | None, source: str

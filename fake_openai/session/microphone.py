@@ -1,5 +1,8 @@
 """The user's side of a session: audio in, turns out, and what they set going."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from fake_openai.session.hearing import Hearing, TurnEnded, TurnStarted
 from fake_openai.session.idle import IdleTimeout
 from fake_openai.session.items import Item, user_audio
@@ -16,6 +19,16 @@ from fake_openai.wire.problem import ClientEventError
 
 MIN_COMMIT_MS = 100
 IDLE_AUDIO_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Unheard:
+    """An item whose words are not known yet."""
+
+    item: Item
+    record: TurnRecord | None = None
+    """Of the turn that it ends; None = a client put its audio into an item."""
+    respond: bool = False
 
 
 class Microphone:
@@ -37,7 +50,8 @@ class Microphone:
         )
         self._pause_id = ""
         self._record: TurnRecord | None = None
-        self._waiting: dict[str, tuple[Item, TurnRecord, bool]] = {}
+        self._waiting: dict[str, _Unheard] = {}
+        self._once_understood: list[Callable[[], None]] = []
         self._idle = IdleTimeout(parts, self._user_is_silent)
         responses.on_started = self._idle.stop
         responses.on_ended = self._response_ended
@@ -118,33 +132,39 @@ class Microphone:
         """The words of a committed item (or before a pause) are known."""
         if item_id == self._pause_id:
             self._hearing.weigh_pause(_words(recognition))
-        waiting = self._waiting.pop(item_id, None)
-        if waiting is None:
+        unheard = self._waiting.pop(item_id, None)
+        if unheard is None:
             return
-        item, record, respond = waiting
+        item, record = unheard.item, unheard.record
         item.text, item.utterance_id = recognition.text, recognition.utterance_id
         item.recognised = recognition.recognised
-        record.text, record.utterance_id = recognition.text, recognition.utterance_id
-        record.recognised = recognition.recognised
-        record.recognised_s = self._parts.now_s
-        self._transcription.begin(item)
-        if respond:
-            due_s = (record.committed_s or 0) + self._parts.delay_s(
-                self._parts.timing.create
-            )
-            record.thinking_from_s = due_s
-            delay_s = due_s - self._parts.now_s
-            self._parts.later(delay_s, lambda: self._respond(record))
+        if record is not None:
+            record.text = recognition.text
+            record.utterance_id = recognition.utterance_id
+            record.recognised = recognition.recognised
+            record.recognised_s = self._parts.now_s
+            self._transcription.begin(item)
+            if unheard.respond:
+                self._respond_later(record)
+        if not self._waiting:
+            actions, self._once_understood = self._once_understood, []
+            for action in actions:
+                action()
 
-    def read(self, item: Item) -> None:
+    def when_understood(self, action: Callable[[], None]) -> None:
+        """Do it now, or as soon as everything committed has been recognised."""
+        if self._waiting:
+            self._once_understood.append(action)
+        else:
+            action()
+
+    def read(self, item: Item, content_index: int) -> None:
         """Recognise audio that a client put into an item; its transcript wins."""
-        transcript = item.content[0].get("transcript") if item.content else None
+        transcript = item.content[content_index].get("transcript")
         if transcript:
             item.text = transcript
-            return
-        recognition = self._recogniser.recognise(item.pcm(0))
-        item.text, item.utterance_id = recognition.text, recognition.utterance_id
-        item.recognised = recognition.recognised
+        else:
+            self._recognise(_Unheard(item), item.pcm(content_index))
 
     def _turn_started(self, turn: TurnStarted) -> None:
         parts = self._parts
@@ -199,16 +219,23 @@ class Microphone:
                 previous_item_id=previous,
                 item=item.public(),
             )
-        self._recognise(item, pcm, record, respond=respond)
+        self._recognise(_Unheard(item, record, respond), pcm)
 
-    def _recognise(
-        self, item: Item, pcm: Pcm, record: TurnRecord, *, respond: bool
-    ) -> None:
-        self._waiting[item.id] = (item, record, respond)
+    def _recognise(self, unheard: "_Unheard", pcm: Pcm) -> None:
+        item_id = unheard.item.id
+        self._waiting[item_id] = unheard
         if self._parts.options.recognise == "deferred":
-            self._parts.outbox.request(RecogniseRequest(item.id, pcm))
+            self._parts.outbox.request(RecogniseRequest(item_id, pcm))
         else:
-            self.recognised(item.id, self._recogniser.recognise(pcm))
+            self.recognised(item_id, self._recogniser.recognise(pcm))
+
+    def _respond_later(self, record: TurnRecord) -> None:
+        """The response is due some time after the commit, however long it took to
+        recognise what was said."""
+        parts = self._parts
+        due_s = (record.committed_s or 0) + parts.delay_s(parts.timing.create)
+        record.thinking_from_s = due_s
+        parts.later(due_s - parts.now_s, lambda: self._respond(record))
 
     def _respond(self, record: TurnRecord) -> None:
         """The automatic response; it fails like any other when one is active."""
@@ -218,7 +245,11 @@ class Microphone:
         try:
             self._responses.create(record=record, silence=silence)
         except ClientEventError as problem:
+            record.thinking_from_s = None
             self._parts.outbox.emit("error", error=problem.body(None))
+            return
+        if self.in_turn and self._wants("interrupt_response"):
+            self._cancel_active()
 
     def _wants(self, action: str) -> bool:
         settings = self._parts.config.turn_detection

@@ -106,7 +106,9 @@ class Responses:
             return
         if config.in_conversation:
             self.on_started()
-        response = self._new(config, plan, record or self._record_of(about))
+        if record is None:
+            record = self._record_of(about if config.in_conversation else [])
+        response = self._new(config, plan, record)
         response.emit_planned("before")
         self._announce(response)
         self._start(response)

@@ -107,7 +107,9 @@ class Stage:
         self.after_close: list[Any] = []
         self.played: list[Pcm] = []
         self._noise = np.random.default_rng(seed)
-        self._fed = 0
+        self._unanswered: deque[tuple[float, RecogniseRequest]] = deque()
+        self.understands_after_s: float | None = None
+        """With deferred recognition: answer every request after this time."""
         if start:
             self.session.start(self.now_s)
             self._collect()
@@ -164,6 +166,7 @@ class Stage:
         for start in range(0, pcm.size, FRAME):
             frame = pcm[start : start + FRAME]
             self.now_s = round(self.now_s + frame.size / 24_000, 6)
+            self._understand()
             if self.transport == "webrtc":
                 self.session.receive_audio(frame, self.now_s)
                 self._pull()
@@ -178,6 +181,7 @@ class Stage:
         end_s = round(self.now_s + seconds, 6)
         while self.now_s < end_s:
             self.now_s = min(end_s, round(self.now_s + FRAME_S, 6))
+            self._understand()
             self.session.advance(self.now_s)
             if self.transport == "webrtc":
                 self._pull()
@@ -233,6 +237,17 @@ class Stage:
         parts = [frame[frame != 0] for frame in self.played]
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 
+    def _understand(self) -> None:
+        after_s = self.understands_after_s
+        while after_s is not None and self._unanswered:
+            asked_s, request = self._unanswered[0]
+            if self.now_s < asked_s + after_s:
+                return
+            self._unanswered.popleft()
+            words = self.ears.recognise(request.pcm)
+            self.session.recognised(request.item_id, words, self.now_s)
+            self._collect()
+
     def _pull(self) -> None:
         frame = self.session.pull_audio(FRAME, self.now_s)
         if frame is not None:
@@ -249,6 +264,7 @@ class Stage:
                 self.closed = outgoing
             else:
                 self.requests.append(outgoing)
+                self._unanswered.append((self.now_s, outgoing))
 
 
 def without_repeats(types: list[str]) -> list[str]:

@@ -132,14 +132,21 @@ ACTIONS = [
         st.tuples(st.sampled_from(ACTIONS), st.integers(0, 999)), max_size=25
     ),
     cleared_first=st.booleans(),
+    deferred=st.booleans(),
 )
 def test_events_keep_their_order_whatever_happens(
-    transport: Transport, actions: list[tuple[str, int]], cleared_first: bool
+    transport: Transport,
+    actions: list[tuple[str, int]],
+    cleared_first: bool,
+    deferred: bool,
 ) -> None:
     """One done per created, parents before children, added before done."""
-    order = "cleared_first" if cleared_first else "done_first"
-    options = SessionOptions(barge_in_order=order)
+    options = SessionOptions(
+        barge_in_order="cleared_first" if cleared_first else "done_first",
+        recognise="deferred" if deferred else "inline",
+    )
     stage = Stage(SCRIPT, transport=transport, options=options)
+    stage.understands_after_s = 0.09
     stage.update(
         tools=TOOLS, audio={"input": {"transcription": {"model": "whisper-1"}}}
     )
@@ -147,6 +154,7 @@ def test_events_keep_their_order_whatever_happens(
     for action, choice in actions:
         act(stage, action, choice)
     stage.turn_detection()
+    stage.wait(0.2)
     stage.leap(20)
 
     assert order_objections(stage.events) == []

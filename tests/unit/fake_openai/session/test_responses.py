@@ -424,3 +424,30 @@ def test_reasoning_models_may_tag_their_messages_with_a_phase() -> None:
     stage.wait(1)
 
     assert stage.last("response.output_item.done")["item"]["phase"] == "final_answer"
+
+
+def test_a_failure_may_come_in_the_second_message() -> None:
+    stage = Stage(
+        "rules: [{on: any, say: [one two, three four], fail: {after_ms: 600}}]"
+    )
+    stage.send("response.create")
+    stage.wait(2)
+
+    response = stage.last("response.done")["response"]
+    assert response["status"] == "failed"
+    statuses = [item["status"] for item in response["output"]]
+    texts = [item["content"][0]["transcript"] for item in response["output"]]
+    assert (statuses, texts) == (["completed", "incomplete"], ["one two", "three"])
+
+
+def test_a_response_beside_the_conversation_does_not_answer_the_users_turn() -> None:
+    stage = Stage("rules: [{on: any, say: hi}]")
+    stage.turn_detection(type="server_vad", create_response=False)
+    stage.ask("hello", "hello")
+    stage.send("response.create", response={"conversation": "none"})
+    stage.wait(1)
+    stage.send("response.create")
+    stage.wait(1)
+
+    assert [turn.trigger for turn in stage.session.turns] == ["speech", "request"]
+    assert stage.session.turns[0].response_created_s > 1.8

@@ -196,3 +196,69 @@ def test_semantic_vad_waits_by_what_a_slow_recogniser_says_of_the_pause() -> Non
 
     stopped = stage.last("input_audio_buffer.speech_stopped")
     assert stopped["audio_end_ms"] == 800 + 4_000
+
+
+def test_a_response_asked_for_right_after_a_commit_waits_for_the_words() -> None:
+    """Push-to-talk clients send `commit` and `response.create` back to back."""
+    options = SessionOptions(recognise="deferred")
+    stage = Stage("rules: [{on: {utterance: hello}, say: hi}]", options=options)
+    stage.turn_detection()
+    stage.speak(500)
+    stage.send("input_audio_buffer.commit")
+    stage.send("response.create")
+    assert "response.created" not in stage.types
+
+    words = Recognition("Hello there", "hello", 1.0, recognised=True)
+    stage.session.recognised(stage.requests[0].item_id, words, stage.now_s)
+    stage.wait(1)
+
+    assert stage.session.turns[0].rule == "rules[0]"
+
+
+def test_a_refusal_that_had_to_wait_still_names_its_event() -> None:
+    stage = Stage(options=SessionOptions(recognise="deferred"))
+    stage.turn_detection()
+    stage.speak(500)
+    stage.send("input_audio_buffer.commit")
+    stage.send("response.create")
+    stage.send("response.create", event_id="second")
+
+    words = Recognition.unrecognised()
+    stage.session.recognised(stage.requests[0].item_id, words, stage.now_s)
+    stage.wait(0.02)
+
+    assert stage.error["code"] == "conversation_already_has_active_response"
+    assert stage.error["event_id"] == "second"
+
+
+def test_audio_in_an_item_is_recognised_later_too() -> None:
+    stage = Stage(
+        "rules: [{on: {utterance: hello}, say: hi}]",
+        options=SessionOptions(recognise="deferred"),
+    )
+    part = {"type": "input_audio", "audio": "AAAA" * 4_000}
+    item = {"type": "message", "role": "user", "content": [part]}
+    stage.send("conversation.item.create", item=item)
+    stage.send("response.create")
+    (request,) = stage.requests
+
+    words = Recognition("Hello there", "hello", 1.0, recognised=True)
+    stage.session.recognised(request.item_id, words, stage.now_s)
+    stage.wait(1)
+
+    assert stage.session.turns[0].rule == "rules[0]"
+
+
+def test_speech_before_the_answer_began_cancels_that_answer() -> None:
+    options = SessionOptions(recognise="deferred")
+    stage = Stage("rules: [{on: any, say: hi}]", options=options)
+    stage.ask()
+    stage.speak(200)
+    (request,) = stage.requests
+
+    words = Recognition("Hello there", "hello", 1.0, recognised=True)
+    stage.session.recognised(request.item_id, words, stage.now_s)
+    stage.wait(0.02)
+
+    response = stage.last("response.done")["response"]
+    assert response["status_details"]["reason"] == "turn_detected"
