@@ -20,6 +20,7 @@ from simulator.network.spec import change_from_text, conditions_from_text
 from simulator.peer import Leg
 from simulator.run import RunPlan, RunResult, run
 from simulator.scenario import SCENARIOS, Scenario, conversation, tones
+from simulator.scenario_file import read_scenario
 from simulator.speech import prepare
 
 
@@ -44,7 +45,11 @@ def parser() -> argparse.ArgumentParser:
         help="the bridge (default %(default)s)",
     )
     add(
-        "--sessions", type=_count, default=1, metavar="N", help="calls at the same time"
+        "--sessions",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="how many at once (default 1)",
     )
     add("--seconds", type=float, default=20.0, metavar="S", help="length of each call")
     add(
@@ -74,9 +79,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--scenario",
-        choices=sorted(SCENARIOS),
         default="talk",
-        help="what the callers do (default %(default)s)",
+        metavar="NAME|FILE",
+        help=(
+            f"what the callers do: {', '.join(sorted(SCENARIOS))}, or a YAML file "
+            "(default %(default)s)"
+        ),
     )
     add(
         "--speak",
@@ -174,13 +182,16 @@ def _plan(options: argparse.Namespace) -> RunPlan:
 
 def _scenario(options: argparse.Namespace) -> Callable[[int], Scenario]:
     if options.speak is None:
-        return SCENARIOS[options.scenario]
+        if options.scenario in SCENARIOS:
+            return SCENARIOS[options.scenario]
+        scenario = read_scenario(Path(options.scenario))
+        return lambda number: scenario
     sounds = options.speak.split(",")
     for sound in sounds:
         prepare(sound)
     if len(sounds) == 1 and sounds[0].startswith("tone:"):
-        return lambda index: tones(sounds[0])
-    return lambda index: conversation(sounds, start_at=index)
+        return lambda number: tones(sounds[0])
+    return lambda number: conversation(sounds, start_at=number)
 
 
 def _network(options: argparse.Namespace) -> Profile | None:

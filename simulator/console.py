@@ -13,6 +13,7 @@ FIGURES = (
     "response_latency_ms",
     "model_response_ms",
     "barge_in_stop_ms",
+    "mouth_to_other_ear_ms",
     "gaps_ms",
     "audio_heard_s",
 )
@@ -31,7 +32,7 @@ def describe(figures: dict[str, Any]) -> list[str]:
                 f"{key} {found[key]:9.2f}" for key in ("p50", "p95", "p99", "max")
             )
             lines.append(f"{name:22} {values}  n {found['n']}")
-        elif name != "barge_in_stop_ms":
+        elif name not in ("barge_in_stop_ms", "mouth_to_other_ear_ms"):
             lines.append(f"{name:22} not measured: {found.get('reason', 'no values')}")
     cpu = figures["server_cpu_ms_per_session_s"]
     if cpu is not None:

@@ -6,17 +6,23 @@ the ear heard, and times are subtracted. Nothing is taken from packets or events
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from simulator.analysis import active_length_s, active_spans, level_dbfs
+from simulator.markers import locate
+from simulator.mouth import Said
 from simulator.passage import JOIN_MS, Passage, find_passage
 from simulator.record import CallRecord, EarTrack, ModelRecord
-from simulator.scenario import Said
 from simulator.timeline import RATE_HZ, Recording
 from simulator.turns import BargeIn, Response, barge_ins, responses
 
+SETTLED_S = 0.3
+"""After joining, so long until a caller surely hears everything."""
+ECHO_S = 1.5
+"""One's own voice is looked for so long after it was spoken."""
 LAST_WORD_S = 1.0
 """A sound that ended less than this before hanging up may rightly not have arrived."""
 
@@ -31,6 +37,10 @@ class CallMeasures:
     """How long each frame lay in the playout buffer."""
     model_to_client_ms: list[float] = field(default_factory=list)
     """Model to ear without the playout buffer's waiting time: what the way adds."""
+    from_others: list[Passage] = field(default_factory=list)
+    """What the other callers said while this one listened, searched at its ear."""
+    own_echoes: list[str] = field(default_factory=list)
+    """What this caller said and heard again."""
     responses: list[Response] = field(default_factory=list)
     barge_ins: list[BargeIn] = field(default_factory=list)
     audio_heard_s: float = 0.0
@@ -47,6 +57,11 @@ class CallMeasures:
     def model_to_ear_ms(self) -> list[float]:
         """Every window of every answer found at the ear."""
         return [ms for p in self.downlink for ms in p.latencies_ms]
+
+    @property
+    def mouth_to_other_ear_ms(self) -> list[float]:
+        """Every window of what others said, from their mouth to this ear."""
+        return [ms for p in self.from_others for ms in p.latencies_ms]
 
     @property
     def response_latency_ms(self) -> list[float]:
@@ -84,7 +99,10 @@ class CallMeasures:
 
 
 def measure(
-    call: CallRecord, model: ModelRecord | None, reason: str | None = None
+    call: CallRecord,
+    model: ModelRecord | None,
+    reason: str | None = None,
+    others: Sequence[CallRecord] = (),
 ) -> CallMeasures:
     """Analyse one call.
 
@@ -92,6 +110,7 @@ def measure(
         call: what the simulated browser recorded.
         model: what the fake recorded, or None.
         reason: why there is no model record.
+        others: the other callers of the same conversation.
     """
     measures = CallMeasures(model_side_reason=reason if model is None else None)
     if call.ear is None:
@@ -112,6 +131,10 @@ def measure(
         ]
         measures.downlink = _downlink(call, model.spoken, ear)
         measures.model_to_client_ms = _without_playout(measures.downlink, call.ear)
+    measures.from_others = [
+        passage for other in others for passage in _from_other(other, call, ear)
+    ]
+    measures.own_echoes = _own_echoes(call, mouth, ear)
     measures.responses = responses(call, mouth, ear, measures.uplink, measures.downlink)
     measures.barge_ins = barge_ins(call, mouth, ear, model)
     return measures
@@ -137,6 +160,8 @@ def failures(call: CallRecord, measures: CallMeasures) -> list[str]:
     lost = [p.what for p in measures.uplink if not p.found]
     if lost:
         reasons.append(f"the model did not hear {', '.join(lost)}")
+    if measures.own_echoes:
+        reasons.append(f"it heard itself say {', '.join(measures.own_echoes)}")
     unheard = sum(1 for p in measures.downlink if not p.found)
     if unheard:
         n = len(measures.downlink)
@@ -154,6 +179,8 @@ def _downlink(call: CallRecord, spoken: Recording, ear: Recording) -> list[Passa
     for number, span in enumerate(active_spans(spoken.pcm, join_ms=JOIN_MS)):
         start, end = span.start, span.end
         left_s = spoken.timeline.time_at(start)
+        if left_s < ear.start_s + SETTLED_S:
+            continue  # it began before this caller had joined
         cut_s = call.hung_up_s - LAST_WORD_S
         cut_s = min([cut_s, *(t for t in call.flushes_s if t > left_s)])
         # What was on its way when the buffer was flushed, or when we hung up, was
@@ -164,3 +191,29 @@ def _downlink(call: CallRecord, spoken: Recording, ear: Recording) -> list[Passa
         sound = spoken.pcm[start:end]
         passages.append(find_passage(f"answer {number + 1}", sound, start, spoken, ear))
     return passages
+
+
+def _from_other(other: CallRecord, call: CallRecord, ear: Recording) -> list[Passage]:
+    mouth, spoken = other.mouth.recording(), other.mouth.spoken()
+    # By capture time: between people the capture frame counts as it does for them.
+    source = Recording(mouth.pcm, spoken)
+    found = []
+    for said in other.said:
+        begins_s, ends_s = spoken.time_at(said.start), spoken.time_at(said.end)
+        if begins_s > ear.start_s + SETTLED_S and ends_s < call.hung_up_s - LAST_WORD_S:
+            sound = mouth.pcm[said.start : said.end]
+            found.append(find_passage(said.what, sound, said.start, source, ear))
+    return found
+
+
+def _own_echoes(call: CallRecord, mouth: Recording, ear: Recording) -> list[str]:
+    spoken = call.mouth.spoken()
+    found = []
+    for said in call.said:
+        if said.what.startswith("tone:"):
+            continue  # a tone in an answer would be taken for one's own
+        begins_s, ends_s = spoken.time_at(said.start), spoken.time_at(said.end)
+        _, window = ear.window(begins_s, ends_s + ECHO_S)
+        if locate(mouth.pcm[said.start : said.end], window) is not None:
+            found.append(said.what)
+    return found

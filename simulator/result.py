@@ -108,6 +108,8 @@ class CallResult:
             "call": call.index,
             "ok": not self.failures,
             "failures": self.failures,
+            "conversation": call.conversation,
+            "caller": call.caller,
             "leg": call.leg,
             "session_id": call.session_id,
             "conversation_id": call.conversation_id,
@@ -127,6 +129,8 @@ class CallResult:
             "mouth_to_ear_ms": distribution(measures.mouth_to_ear_ms, reason),
             "barge_in_stop_ms": percentiles(measures.barge_in_stop_ms),
             "barge_in_beyond_vad_ms": percentiles(measures.barge_in_beyond_vad_ms),
+            "mouth_to_other_ear_ms": percentiles(measures.mouth_to_other_ear_ms),
+            "others_heard": _found(measures.from_others),
             "audio_heard_s": round(measures.audio_heard_s, 2),
             "ear_level_dbfs": None if level is None else round(level, 1),
             "gaps_ms": distribution(measures.gaps_ms, reason),
@@ -190,6 +194,7 @@ def summary(
         "mouth_to_ear_ms": _pooled(results, "mouth_to_ear_ms", reason),
         "barge_in_stop_ms": _pooled(results, "barge_in_stop_ms", None),
         "barge_in_beyond_vad_ms": _pooled(results, "barge_in_beyond_vad_ms", reason),
+        "mouth_to_other_ear_ms": _pooled(results, "mouth_to_other_ear_ms", None),
         "audio_heard_s": percentiles([r.measures.audio_heard_s for r in results]),
         "gaps_ms": _pooled(results, "gaps_ms", reason),
         "uplink_gaps_ms": distribution(
@@ -213,6 +218,12 @@ def summary(
 def _pooled(results: Sequence[CallResult], name: str, reason: str | None) -> Json:
     values = [v for r in results for v in getattr(r.measures, name)]
     return distribution(values, reason)
+
+
+def _found(passages: Sequence[Passage]) -> str | None:
+    """How many of how many, or None when there were none to find."""
+    found = sum(1 for p in passages if p.found)
+    return f"{found}/{len(passages)}" if passages else None
 
 
 def _gaps(passages: Sequence[Passage]) -> list[float]:

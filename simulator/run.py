@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import uuid
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import aiohttp
 from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
 from simulator.call import Call, CallPlan
 from simulator.capture import CaptureClock
+from simulator.conversation import Line, converse
 from simulator.fake_control import FakeControl, FakeUnavailableError
 from simulator.keep import keep_call
 from simulator.machine import CpuReading
@@ -23,7 +25,7 @@ from simulator.measures import measure
 from simulator.network import Profile
 from simulator.peer import Leg
 from simulator.playout import PlayoutConfig
-from simulator.record import ModelRecord
+from simulator.record import CallRecord, ModelRecord
 from simulator.relay import Relay
 from simulator.result import CallResult, GeneratorHealth, percentiles, summary
 from simulator.scenario import Scenario
@@ -41,9 +43,11 @@ class RunPlan:
 
     url: str
     sessions: int
+    """Conversations at the same time."""
     seconds: float
+    """Length of each."""
     scenario: Callable[[int], Scenario]
-    """Gives each caller (by number) its scenario."""
+    """Gives each conversation (by number) what happens in it."""
     leg: Leg = "datachannel"
     stagger_s: float = 0.13
     """Time between two calls' starts; not a multiple of 20 ms, so that the callers'
@@ -102,7 +106,7 @@ async def run(plan: RunPlan, progress: Callable[[str], None]) -> RunResult:
             await fake.reset_lateness()
         clock = await stack.enter_async_context(CaptureClock(drift_ppm=plan.drift_ppm))
         before = CpuReading.now()
-        calls = await _calls(plan, api, clock, relay, progress)
+        calls = await _calls(plan, Line(api, clock, relay), progress)
         kept_time = await _kept_time(clock, before, fake)
         health_after = await _health_after(api)
         cpu_s = _cpu_s(health, health_after)
@@ -110,7 +114,7 @@ async def run(plan: RunPlan, progress: Callable[[str], None]) -> RunResult:
             fake, reason = _fake(http, plan, health_after)
         progress("analysing …")
         await asyncio.sleep(SETTLE_S)
-        results = [await _analyse(plan, call, fake, reason) for call in calls]
+        results = await _analyse_all(plan, calls, fake, reason)
     figures = summary(results, kept_time, server_cpu_s=cpu_s)
     if relay is not None:
         figures["network"] = relay.as_dict()
@@ -138,44 +142,59 @@ def _fake(
 
 
 async def _calls(
-    plan: RunPlan,
-    api: BridgeApi,
-    clock: CaptureClock,
-    relay: Relay | None,
-    progress: Callable[[str], None],
+    plan: RunPlan, line: Line, progress: Callable[[str], None]
 ) -> list[Call]:
+    plans = _call_plans(plan)
+    n_calls = sum(len(callers) for callers in plans)
     finished = 0
 
-    async def one(index: int) -> Call:
+    def on_over(record: CallRecord) -> None:
         nonlocal finished
-        await asyncio.sleep(index * plan.stagger_s)
-        call = Call(_call_plan(plan, index), api, clock, relay)
-        record = await call.run()
         finished += 1
         state = record.failure or f"talked {record.talk_s:.1f} s"
-        progress(f"[{finished}/{plan.sessions}] call {index}: {state}")
-        return call
+        progress(f"[{finished}/{n_calls}] call {record.index}: {state}")
+
+    async def one(number: int, callers: list[CallPlan]) -> list[Call]:
+        await asyncio.sleep(number * plan.stagger_s)
+        return await converse(callers, line, on_over)
 
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(one(index), name=f"call-{index}")
-            for index in range(plan.sessions)
+            group.create_task(one(number, callers), name=f"conversation-{number}")
+            for number, callers in enumerate(plans)
         ]
-    return [task.result() for task in tasks]
+    return [call for task in tasks for call in task.result()]
 
 
-def _call_plan(plan: RunPlan, index: int) -> CallPlan:
-    return CallPlan(
-        index=index,
-        scenario=plan.scenario(index),
-        seconds=plan.seconds,
-        leg=plan.leg,
-        tag=f"sim-{uuid.uuid4().hex}",
-        conversation_id=str(uuid.uuid4()),
-        playout=plan.playout,
-        addresses=plan.addresses,
-        deadlines=plan.deadlines,
-    )
+def _call_plans(plan: RunPlan) -> list[list[CallPlan]]:
+    """The callers of each conversation, numbered through."""
+    numbers = itertools.count()
+    plans = []
+    for conversation in range(plan.sessions):
+        tag = f"sim-{uuid.uuid4().hex}"
+        conversation_id = str(uuid.uuid4())
+        callers = []
+        for part in plan.scenario(conversation).parts:
+            until_s = plan.seconds if part.leaves_s is None else part.leaves_s
+            until_s = min(until_s, plan.seconds)
+            if part.joins_s >= until_s:
+                continue
+            callers.append(
+                CallPlan(
+                    index=next(numbers),
+                    part=part,
+                    seconds=until_s - part.joins_s,
+                    leg=plan.leg,
+                    tag=tag,
+                    conversation=conversation,
+                    conversation_id=conversation_id,
+                    playout=plan.playout,
+                    addresses=plan.addresses,
+                    deadlines=plan.deadlines,
+                )
+            )
+        plans.append(callers)
+    return plans
 
 
 async def _health_after(api: BridgeApi) -> dict[str, Any]:
@@ -206,19 +225,32 @@ async def _kept_time(
     )
 
 
-async def _analyse(
-    plan: RunPlan, call: Call, fake: FakeControl | None, reason: str | None
-) -> CallResult:
-    record = call.hear()
-    model: ModelRecord | None = None
-    if record.ear is None:
-        reason = "the call never began"
-    elif fake is not None:
-        try:
-            model = await fake.record(record.tag)
-        except FakeUnavailableError as exc:
-            reason = str(exc)
-    measures = measure(record, model, reason)
-    if plan.keep is not None:
-        keep_call(plan.keep, record, model, measures)
-    return CallResult(record, measures)
+async def _analyse_all(
+    plan: RunPlan, calls: list[Call], fake: FakeControl | None, reason: str | None
+) -> list[CallResult]:
+    """One conversation after the other, so that only one's sound is in memory twice."""
+    results = []
+    records = [call.hear() for call in calls]
+    for _, group in itertools.groupby(records, key=lambda r: r.conversation):
+        callers = list(group)
+        model, why_not = await _model_record(callers, fake, reason)
+        for record in callers:
+            others = [o for o in callers if o is not record and o.ear is not None]
+            measures = measure(record, model, why_not, others)
+            if plan.keep is not None:
+                keep_call(plan.keep, record, model, measures)
+            results.append(CallResult(record, measures))
+    return results
+
+
+async def _model_record(
+    callers: list[CallRecord], fake: FakeControl | None, reason: str | None
+) -> tuple[ModelRecord | None, str | None]:
+    if all(record.ear is None for record in callers):
+        return None, "the call never began"
+    if fake is None:
+        return None, reason
+    try:
+        return await fake.record(callers[0].tag), None
+    except FakeUnavailableError as exc:
+        return None, str(exc)

@@ -89,6 +89,11 @@ class Recording:
         """Length of the recording."""
         return int(self.pcm.size)
 
+    @property
+    def start_s(self) -> float:
+        """When its first sample passed."""
+        return self.timeline.time_at(0)
+
     def on_axis(self, start_s: float, n_samples: int) -> Pcm:
         """The sound laid on a clock of constant rate from `start_s` on.
 

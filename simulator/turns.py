@@ -10,8 +10,6 @@ from simulator.passage import JOIN_MS, Passage
 from simulator.record import CallRecord, ModelRecord
 from simulator.timeline import Recording
 
-SAME_ONSET_S = 0.15
-"""An onset heard and one found by correlation this near are the same answer's."""
 STOPPED_MS = 250.0
 """An answer is silent, not between two words, after this time."""
 NOTICED_S = 2.0
@@ -57,9 +55,11 @@ def responses(
     if not call.said:
         return []
     spoken = call.mouth.spoken()
-    onsets_s = [
-        ear.timeline.time_at(s.start) for s in active_spans(ear.pcm, join_ms=JOIN_MS)
-    ]
+    onsets_s = sorted(answer.came_s[0] for answer in downlink if answer.found)
+    if not downlink:
+        # Without the model's record any sound counts; somebody else's too.
+        heard = active_spans(ear.pcm, join_ms=JOIN_MS)
+        onsets_s = [ear.timeline.time_at(span.start) for span in heard]
     starts_s = [spoken.time_at(said.start) for said in call.said]
     found = []
     for number, said in enumerate(call.said):
@@ -76,7 +76,7 @@ def responses(
         if answer is None:
             found.append(Response((onset_s - end_s) * 1000, None))
             continue
-        latency_ms = (answer.came_s[0] - end_s) * 1000  # to the sample, not the block
+        latency_ms = (onset_s - end_s) * 1000
         share_ms = None
         if question is not None and question.found and question.tone is None:
             share_ms = (answer.left_s[0] - question.came_s[1]) * 1000
@@ -113,7 +113,7 @@ def barge_ins(
 
 def _answer_at(downlink: Sequence[Passage], onset_s: float) -> Passage | None:
     for answer in downlink:
-        if answer.found and abs(answer.came_s[0] - onset_s) < SAME_ONSET_S:
+        if answer.found and answer.came_s[0] == onset_s:
             return answer
     return None
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulator.mouth import Said
 from simulator.record import CallRecord, EarTrack, ModelRecord, MouthTrack
-from simulator.scenario import Said
 from simulator.timeline import (
     FRAME_S,
     FRAME_SAMPLES,

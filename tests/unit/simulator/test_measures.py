@@ -124,6 +124,29 @@ def test_a_barge_in_runs_from_the_users_onset_to_silence_at_the_ear() -> None:
     assert len(measures.responses) == 1
 
 
+def test_what_others_say_is_found_at_the_ear_and_is_not_an_echo() -> None:
+    other, _ = KnownCall(question=sentence(50, 1.5)).record()
+    call, model = KnownCall(answer=sentence(50, 1.5), thinking_ms=-1500).record()
+    call.said = []
+
+    measures = measure(call, model, others=[other])
+
+    # 20 ms of capture, 12 up, 34 down: the same sentence at the same place.
+    assert p50(measures.mouth_to_other_ear_ms) == pytest.approx(66, abs=0.2)
+    assert failures(call, measures) == []
+
+
+def test_hearing_oneself_fails_the_call() -> None:
+    question = sentence(31, 1.5)
+    call, model = KnownCall(
+        question=question, answer=question, thinking_ms=-1200
+    ).record()
+
+    measures = measure(call, model)
+
+    assert failures(call, measures) == ["it heard itself say question"]
+
+
 def test_a_tone_is_read_at_both_ends() -> None:
     call, model = KnownCall(question=tone(440, 1.5, dbfs=-12)).record()
     call.said[0] = type(call.said[0])("tone:440", call.said[0].start, call.said[0].end)
