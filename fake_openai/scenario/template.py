@@ -2,6 +2,7 @@
 
 {{ text }}                      what the user said
 {{ result.temperature }}        a field of a tool's JSON output
+{{ result.text, result.news }}  the first of these that has a value
 {{ results.0.files | count }}   how many
 {{ match.city | title }}        a named group of the rule's pattern
 {{ result.message | default("nothing") | sentence }}
@@ -49,12 +50,13 @@ def check(template: str) -> None:
 
 def _evaluate(expression: str, values: Mapping[str, Any]) -> Any:
     path, *filters = (part.strip() for part in expression.split("|"))
-    value = _look_up(path, values)
+    found = [_look_up(entry.strip(), values) for entry in path.split(",")]
+    value = next((entry for entry in found if entry not in (None, "")), None)
     for text in filters:
-        found = _FILTER.match(text)
-        if found is None:
+        parsed = _FILTER.match(text)
+        if parsed is None:
             raise TemplateError(f"not a filter: {text!r}")
-        value = _apply(found[1], found[2], value)
+        value = _apply(parsed[1], parsed[2], value)
     return value
 
 

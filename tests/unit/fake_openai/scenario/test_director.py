@@ -174,6 +174,8 @@ VALUES = {
         ('{{ text | default("none") }}', "hello"),
         ("{{ result.list | count }}", "2"),
         ("{{ match.1 | title }}", "Oslo"),
+        ("{{ nothing, result.deep.x, text, result.n }}", "hello"),
+        ('{{ nothing, result.none | default("x") }}', "x"),
         ("{{ text }} { } }}", "hello { } }}"),
     ],
 )
