@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 
 from fake_openai import utterances
 from fake_openai.speech.protocols import Pcm, Recogniser
-from fake_openai.speech.recognise import PreparedRecogniser, bundled_recogniser
+from fake_openai.speech.recognise import (
+    Acceptance,
+    PreparedRecogniser,
+    bundled_recogniser,
+)
 from fake_openai.utterances import Utterance, UtteranceStore
 from tests.support import speech_lines as lines
 from tests.support.speech_lines import seed_of
@@ -192,6 +196,13 @@ def test_the_same_audio_gives_the_same_answer() -> None:
     second = PreparedRecogniser(utterances.all_utterances("user")).recognise(pcm)
 
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "least"), [(8, 0.82), (40, 0.82), (55, 0.785), (70, 0.75), (500, 0.75)]
+)
+def test_short_utterances_must_match_better(n_frames: int, least: float) -> None:
+    assert Acceptance().least_score(n_frames) == pytest.approx(least)
 
 
 def test_own_recordings_can_be_added() -> None:
