@@ -138,6 +138,16 @@ class SessionConfig:
         return value
 
     @property
+    def truncation(self) -> Any:
+        """`auto`, `disabled`, or a retention ratio."""
+        return self._values.get("truncation", "auto")
+
+    @property
+    def context_limit(self) -> int:
+        """Input tokens the model takes (realtime-api.md §0.1)."""
+        return 96_000 if self.model.startswith(_REASONING_MODELS) else 28_224
+
+    @property
     def wants_logprobs(self) -> bool:
         return bool(self._values.get("include"))
 

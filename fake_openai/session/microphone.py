@@ -120,6 +120,7 @@ class Microphone:
         last = parts.playout.last_response_id
         if not cleared and last is not None:
             parts.outbox.emit_media("output_audio_buffer.cleared", response_id=last)
+        self.playback_ended()
 
     def playback_ended(self) -> None:
         """WebRTC: the output buffer has run empty."""

@@ -4,7 +4,7 @@ Makes them, cancels them, and ends each with exactly one `response.done`.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from fake_openai.scenario.director import Plan, PlannedCall
@@ -22,6 +22,7 @@ from fake_openai.session.usage import (
     TokenCount,
     cached_part,
     context_tokens,
+    fitted_context,
 )
 from fake_openai.wire.problem import ClientEventError, refused_value
 
@@ -242,9 +243,9 @@ class Responses:
     def _new(self, config: ResponseConfig, plan: Plan, record: TurnRecord) -> Response:
         parts = self._parts
         response_id = parts.outbox.new_id("resp")
-        context = config.context
+        context: Sequence[Item] | None = config.context
         if context is None:
-            context = parts.conversation.items
+            context = self._remembered(config)
         read = context_tokens(context, config.instructions, config.tools)
         record.response_id, record.rule = response_id, plan.rule
         record.think_ms = plan.think_ms
@@ -267,6 +268,17 @@ class Responses:
             parts=parts,
             mcp=self._mcp,
             finish=self._finish,
+        )
+
+    def _remembered(self, config: ResponseConfig) -> Sequence[Item]:
+        """What of the conversation the model still reads."""
+        session = self._parts.config
+        spent = context_tokens((), config.instructions, config.tools).total
+        return fitted_context(
+            self._parts.conversation.items,
+            spent,
+            session.truncation,
+            session.context_limit,
         )
 
     def _audio_to(self) -> list[str] | None:

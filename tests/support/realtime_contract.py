@@ -84,6 +84,8 @@ def _of_strict_clients(event: Json) -> list[str]:
         whole = key.endswith(("_ms", "_index"))
         if whole and (isinstance(value, bool) or not isinstance(value, int)):
             found.append(f"{key} is not an integer")
+    if event["type"] in {"session.created", "session.updated"}:
+        found += _of_session(event["session"])
     if "item" in event:
         found += _of_item(event["item"])
     if "part" in event:
@@ -97,6 +99,21 @@ def _of_strict_clients(event: Json) -> list[str]:
         found += [] if "obfuscation" in event else ["no obfuscation"]
     if event["type"] in {"response.created", "response.done"}:
         found += [o for item in event["response"]["output"] for o in _of_item(item)]
+    return found
+
+
+def _of_session(session: Json) -> list[str]:
+    """What clients read from a session (§8.2, §8.4)."""
+    found = [f"session.{k} is missing" for k in ("id", "type") if not session.get(k)]
+    given = session["audio"]["input"]
+    extra = set(given["transcription"] or {}) - {"model", "language", "prompt"}
+    found += [f"transcription.{key} breaks pipecat" for key in sorted(extra)]
+    if session["type"] == "realtime":
+        if "format" not in session["audio"]["output"]:
+            found.append("audio.output.format is missing")
+        detection = given["turn_detection"]
+        if detection is not None and "interrupt_response" not in detection:
+            found.append("interrupt_response is missing")
     return found
 
 

@@ -237,3 +237,19 @@ def test_turning_detection_on_again_hears_the_next_turn() -> None:
     stage.ask("hello", "hello")
 
     assert stage.last("input_audio_buffer.speech_started")["audio_start_ms"] == 2_000
+
+
+def test_the_idle_timeout_also_counts_from_a_cleared_output_buffer() -> None:
+    stage = Stage('rules: [{on: any, say: {text: "one two", duration_ms: 9000}}]')
+    stage.turn_detection(**IDLE)
+    stage.silence(400)
+    stage.ask("hello", "hello")
+    stage.silence(3_000)
+    stage.send("output_audio_buffer.clear")
+    cleared_s = stage.now_s
+
+    stage.silence(6_000)
+
+    assert stage.time_of("input_audio_buffer.timeout_triggered") == pytest.approx(
+        cleared_s + 5, abs=0.021
+    )
