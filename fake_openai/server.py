@@ -27,6 +27,7 @@ from fake_openai.models import DEFAULT_MODEL, judge_model
 from fake_openai.recorder import Recorder
 from fake_openai.rtc import sdp
 from fake_openai.rtc.lateness import Lateness
+from fake_openai.rtc.packet_cache import PacketCache
 from fake_openai.rtc.sdp import InvalidOfferError, Offer
 from fake_openai.rtc.ticker import Ticker
 from fake_openai.rtc.webrtc_call import WebRtcCall
@@ -71,6 +72,7 @@ class FakeServer:
         self.calls: dict[str, Call] = {}
         """Live and recently ended calls by id, oldest first."""
         self._media: dict[str, WebRtcCall] = {}
+        self._packets = PacketCache()
         self._budget = MemoryBudget(settings.record_bytes)
         self._used_session_ids: set[str] = set()
         self._n_calls = 0
@@ -170,6 +172,7 @@ class FakeServer:
             idle_media=self.settings.idle_media,
             seed=self.settings.seed,
             dialect=dialect,
+            packets=self._packets,
         )
         self._media[call.call_id] = media
         ice, dtls = self.faults.strike("ice"), self.faults.strike("dtls")

@@ -28,6 +28,7 @@ from fake_openai.rtc import aiortc_seam as seam
 from fake_openai.rtc import sdp
 from fake_openai.rtc.lateness import LatenessMeter
 from fake_openai.rtc.opus import OpusDecoder, OpusEncoder
+from fake_openai.rtc.packet_cache import PacketCache
 from fake_openai.rtc.rtp_input import RtpCounters, RtpInput
 from fake_openai.rtc.track import PacketTrack
 
@@ -70,6 +71,7 @@ class Peer:
         meter: LatenessMeter,
         *,
         addresses: tuple[str, ...] | None,
+        packets: PacketCache | None = None,
     ) -> None:
         self._listener = listener
         self._addresses = addresses
@@ -77,7 +79,7 @@ class Peer:
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
         self._track = PacketTrack(meter)
-        self._encoder = OpusEncoder()
+        self._encoder = OpusEncoder(packets)
         self._channel: RTCDataChannel | None = None
         self._input: RtpInput | None = None
         self._input_ssrc: int | None = None

@@ -14,6 +14,7 @@ from fake_openai.call import Call
 from fake_openai.faults import Fault
 from fake_openai.rtc.line_faults import LineFaults
 from fake_openai.rtc.opus import FRAME_SAMPLES
+from fake_openai.rtc.packet_cache import PacketCache
 from fake_openai.rtc.peer import Peer
 from fake_openai.rtc.sdp import Offer
 from fake_openai.rtc.ticker import Ticker
@@ -40,9 +41,10 @@ class WebRtcCall:
         idle_media: Literal["silence", "pause"] = "silence",
         seed: int = 0,
         dialect: BetaDialect | None = None,
+        packets: PacketCache | None = None,
     ) -> None:
         self.call = call
-        self.peer = Peer(self, ticker.meter, addresses=addresses)
+        self.peer = Peer(self, ticker.meter, addresses=addresses, packets=packets)
         self._ticker = ticker
         self._tasks = tasks
         self._dialect = dialect

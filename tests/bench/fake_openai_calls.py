@@ -195,6 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         [
             *(sys.executable, "-m", "fake_openai"),
             *("--port", "0", "--announce", "--exit-with-parent"),
+            "--no-free-speech",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
