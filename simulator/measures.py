@@ -136,7 +136,7 @@ def measure(
     ]
     measures.own_echoes = _own_echoes(call, mouth, ear)
     measures.responses = responses(call, mouth, ear, measures.uplink, measures.downlink)
-    measures.barge_ins = barge_ins(call, mouth, ear, model)
+    measures.barge_ins = barge_ins(call, mouth, ear, measures.downlink, model)
     return measures
 
 

@@ -10,6 +10,8 @@ from simulator.passage import JOIN_MS, Passage
 from simulator.record import CallRecord, ModelRecord
 from simulator.timeline import Recording
 
+SAME_ONSET_S = 0.1
+"""An onset heard and one found by correlation this near are the same answer's."""
 STOPPED_MS = 250.0
 """An answer is silent, not between two words, after this time."""
 NOTICED_S = 2.0
@@ -85,26 +87,35 @@ def responses(
 
 
 def barge_ins(
-    call: CallRecord, mouth: Recording, ear: Recording, model: ModelRecord | None
+    call: CallRecord,
+    mouth: Recording,
+    ear: Recording,
+    downlink: Sequence[Passage],
+    model: ModelRecord | None,
 ) -> list[BargeIn]:
-    """How long an answer went on after the user had begun to speak over it."""
+    """How long an answer went on after the user had begun to speak over it.
+
+    It went on until the last sound before the next answer, so that a pause between
+    two of its sentences is not taken for its end.
+    """
     over = [said for said in call.said if said.over_answer]
     if not over:
         return []
     spoken = call.mouth.spoken()
-    ends_s = [
-        ear.timeline.time_at(span.end)
+    heard = [
+        (ear.timeline.time_at(span.start), ear.timeline.time_at(span.end))
         for span in active_spans(ear.pcm, join_ms=STOPPED_MS)
     ]
+    begin_s = sorted(answer.came_s[0] for answer in downlink if answer.found)
     found = []
     for said in over:
         spans = active_spans(mouth.pcm[said.start : said.end])
         if not spans:
             continue
         onset_s = spoken.time_at(said.start + spans[0].start)
-        stop_s = next((t for t in ends_s if t > onset_s), None)
-        if stop_s is None:
-            continue
+        next_s = next((t for t in begin_s if t > onset_s), call.hung_up_s)
+        ends_s = [end for begin, end in heard if begin < next_s - SAME_ONSET_S]
+        stop_s = max([onset_s, *ends_s])
         noticed_s = _noticed_s(model, onset_s)
         beyond_ms = None if noticed_s is None else (stop_s - noticed_s) * 1000
         found.append(BargeIn((stop_s - onset_s) * 1000, beyond_ms))

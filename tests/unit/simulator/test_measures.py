@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simulator.measures import failures, measure
 from simulator.record import CallRecord
-from simulator.speech import tone
+from simulator.speech import silence, tone
 from simulator.timeline import Recording
 from tests.unit.simulator.calls import KnownCall
 from tests.unit.simulator.sounds import sentence
@@ -122,6 +122,17 @@ def test_a_barge_in_runs_from_the_users_onset_to_silence_at_the_ear() -> None:
     assert measures.barge_in_stop_ms == [pytest.approx(180, abs=15)]
     assert measures.barge_in_beyond_vad_ms == [pytest.approx(40, abs=15)]
     assert len(measures.responses) == 1
+
+
+def test_a_pause_between_two_sentences_is_not_the_end_of_an_answer() -> None:
+    answer = np.concatenate([sentence(34, 1.0), silence(0.4), sentence(35, 2.0)])
+    call, model = KnownCall(
+        answer=answer, flush_after_ms=2200, barge_in_ms=1000
+    ).record()
+
+    measures = measure(call, model)
+
+    assert measures.barge_in_stop_ms == [pytest.approx(1000, abs=25)]
 
 
 def test_what_others_say_is_found_at_the_ear_and_is_not_an_echo() -> None:
