@@ -5,6 +5,7 @@ session audio and the assistant's frames into packets. Knows no Realtime event.
 """
 
 import asyncio
+import contextlib
 import logging
 from typing import Final, Protocol
 
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 CHANNEL_LABEL: Final = "oai-events"
 CLOSE_TIMEOUT_S: Final = 2.0
+DELIVERY_TIMEOUT_S: Final = 0.5
 MAX_BUFFERED_BYTES: Final = 16 * 1024 * 1024
 """A client that reads nothing: beyond this its events are dropped and counted."""
 _OPUS: Final = RTCRtpCodecCapability(
@@ -180,8 +182,12 @@ class Peer:
         if self._channel is not None:
             self._channel.close()
 
-    async def close(self) -> None:
-        """Hang up. Safe to call twice; bounded in time."""
+    async def close(self, *, abrupt: bool = False) -> None:
+        """Hang up. Safe to call twice; bounded in time.
+
+        What was sent before goes out first; then the channel closes and the peer says
+        goodbye. abrupt: the sockets close at once, and the client hears nothing more.
+        """
         if self._closed:
             return
         self._closed = True
@@ -190,9 +196,29 @@ class Peer:
             self._sink.unregister()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                if abrupt:
+                    await self._close_sockets()
+                else:
+                    await self._deliver_events()
                 await self._pc.close()
         except TimeoutError:
             logger.warning("peer still open after %.1f s", CLOSE_TIMEOUT_S)
+
+    async def _deliver_events(self) -> None:
+        """Wait until the channel has handed over what it was given."""
+        channel = self._channel
+        if channel is None or channel.readyState != "open" or not self.connected:
+            return
+        delivered = asyncio.Event()
+        channel.once("bufferedamountlow", delivered.set)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DELIVERY_TIMEOUT_S):
+                if channel.bufferedAmount > 0:
+                    await delivered.wait()
+
+    async def _close_sockets(self) -> None:
+        for transceiver in self._pc.getTransceivers():
+            await transceiver.receiver.transport.transport.stop()
 
     # seam.PacketListener
 

@@ -91,9 +91,9 @@ class WebRtcCall:
 
     def close(self, code: int, reason: str, *, abrupt: bool = False) -> None:
         """Hang up. A peer connection has no close code; the reason is in the record."""
-        del code, reason, abrupt
+        del code, reason
         self._ticker.discard(self.on_beat)
-        self._run(self.peer.close())
+        self._run(self.peer.close(abrupt=abrupt))
 
     # PeerListener
 

@@ -226,3 +226,32 @@ async def test_a_faulty_uplink_changes_what_the_model_hears(
     assert bool(np.abs(recorded).max() > 2_000) is heard
     assert counters is not None
     assert (counters.peer.counters.lost > 0) is (do == "loss")
+
+
+async def test_expiry_is_an_error_event_and_then_the_end_of_the_call() -> None:
+    async with (
+        faulty(at="session", do="expire", after_s=0.25) as fake,
+        calling(fake.base_url, session=QUIET) as call,
+    ):
+        error = await call.until("error", timeout_s=5)
+        await call.until(lambda: call.channel.readyState == "closed", timeout_s=5)
+
+    assert error["error"]["code"] == "session_expired"
+
+
+async def test_a_disconnect_in_mid_response_is_silence_without_a_goodbye() -> None:
+    """Sockets vanish: no event, no close, only packets that stop coming."""
+    async with (
+        faulty(at="response", do="disconnect") as fake,
+        calling(fake.base_url, session=QUIET) as call,
+    ):
+        call.send({"type": "response.create"})
+        server_call = fake.server.calls[call.call_id]
+        await call.until(lambda: server_call.state == "ended", timeout_s=10)
+        await asyncio.sleep(0.2)
+        before = count_packets(call)
+        await asyncio.sleep(0.5)
+
+        assert count_packets(call) == before
+        assert call.channel.readyState == "open"
+        assert "response.done" not in call.types
