@@ -8,6 +8,7 @@ from simulator.alignment import Alignment, align
 from simulator.analysis import ToneReading, active_spans, read_tone
 from simulator.continuity import Continuity, continuity
 from simulator.markers import locate
+from simulator.quality import stoi
 from simulator.timeline import Pcm, Recording
 
 EARLY_S = 0.15
@@ -42,6 +43,8 @@ class Passage:
     came_s: tuple[float, float] = (0.0, 0.0)
     """The same samples at the destination."""
     continuity: Continuity | None = None
+    stoi: float | None = None
+    """Intelligibility of what came (`quality.stoi`); None for very short sounds."""
     tone: tuple[ToneReading, ToneReading] | None = None
     """The tone as sent and as received, when it was one."""
 
@@ -92,6 +95,7 @@ def find_passage(
         left_s=left_s,
         came_s=(came[0], came[1]),
         continuity=whole,
+        stoi=stoi(active, lie.heard_as(active.size, window)),
     )
 
 

@@ -48,6 +48,17 @@ def distribution(values: Iterable[float], reason: str | None) -> Json:
     return out
 
 
+def lows(values: Iterable[float | None]) -> Json:
+    """n, p50, p5 and min of a score where less is worse; None values left out."""
+    ordered = sorted(value for value in values if value is not None)
+    n = len(ordered)
+    out: Json = {"n": n}
+    for name, share in (("p50", 0.50), ("p5", 0.05), ("min", 0.0)):
+        rank = max(1, math.ceil(share * n))
+        out[name] = round(ordered[rank - 1], 3) if n else None
+    return out
+
+
 @dataclass(frozen=True, slots=True)
 class GeneratorHealth:
     """How well the simulator kept time: without it no figure is to be trusted."""
@@ -137,6 +148,8 @@ class CallResult:
             "uplink_gaps_ms": distribution(_gaps(measures.uplink), reason),
             "uplink_gain_db": distribution(_gains(measures.uplink), reason),
             "downlink_gain_db": distribution(_gains(measures.downlink), reason),
+            "question_stoi": lows(p.stoi for p in measures.uplink),
+            "answer_stoi": lows(p.stoi for p in measures.downlink),
             "function_calls": len(call.tools),
             "errors": call.errors,
             "lateness_ms": percentiles(call.mouth.lateness_ms),
@@ -200,6 +213,8 @@ def summary(
         "uplink_gaps_ms": distribution(
             [ms for r in results for ms in _gaps(r.measures.uplink)], reason
         ),
+        "question_stoi": lows(p.stoi for r in results for p in r.measures.uplink),
+        "answer_stoi": lows(p.stoi for r in results for p in r.measures.downlink),
         "function_calls": sum(len(r.call.tools) for r in results),
         "server_cpu_ms_per_session_s": cpu,
         "session_s": round(talked_s, 1),

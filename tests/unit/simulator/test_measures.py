@@ -127,12 +127,12 @@ def test_a_barge_in_runs_from_the_users_onset_to_silence_at_the_ear() -> None:
 def test_a_pause_between_two_sentences_is_not_the_end_of_an_answer() -> None:
     answer = np.concatenate([sentence(34, 1.0), silence(0.4), sentence(35, 2.0)])
     call, model = KnownCall(
-        answer=answer, flush_after_ms=2200, barge_in_ms=1000
+        answer=answer, flush_after_ms=2200, barge_in_ms=1400
     ).record()
 
     measures = measure(call, model)
 
-    assert measures.barge_in_stop_ms == [pytest.approx(1000, abs=25)]
+    assert measures.barge_in_stop_ms == [pytest.approx(1400, abs=25)]
 
 
 def test_what_others_say_is_found_at_the_ear_and_is_not_an_echo() -> None:
