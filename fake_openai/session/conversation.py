@@ -65,6 +65,8 @@ class Conversation:
         if fresh:
             self._fresh.append(item.id)
         self._forget_oldest()
+        if item.audio:
+            self.limit_audio()
 
     def remove(self, item_id: str) -> None:
         """Take an item out; it must exist."""

@@ -235,7 +235,7 @@ class RealtimeSession:
         """Hear the microphone: the next samples, int16, mono, 24 kHz, without gaps."""
         self._arrive(now_s)
         if self._started and not self._outbox.closed:
-            self._microphone.hear(pcm)
+            self._microphone.hear(pcm.copy())  # the caller may reuse its buffer
 
     def recognised(self, item_id: str, recognition: Recognition, now_s: float) -> None:
         """Answer a RecogniseRequest."""

@@ -55,7 +55,7 @@ class SessionOptions:
     """A response over the budget is `failed` with `rate_limit_exceeded`."""
     max_input_buffer_s: float = 300.0
     """Uncommitted audio kept; older audio is dropped."""
-    retained_audio_s: float = 300.0
+    retained_audio_s: float = 120.0
     """Audio kept for `conversation.item.retrieve`; the oldest items lose theirs."""
     max_items: int = 5_000
     """Conversation items kept; the oldest are forgotten beyond that."""

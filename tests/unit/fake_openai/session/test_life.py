@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -236,6 +237,33 @@ def test_audio_kept_for_retrieval_is_bounded() -> None:
         part = stage.last("conversation.item.retrieved")["item"]["content"][0]
         lengths.append("audio" in part)
     assert lengths == [False, False, False, True]
+
+
+def test_audio_of_users_is_bounded_in_a_session_that_never_answers() -> None:
+    options = SessionOptions(intent="transcription", retained_audio_s=5)
+    stage = Stage(options=options, transport="websocket")
+    for _ in range(4):
+        stage.speak(2_000)
+        stage.silence(400)
+
+    kept = []
+    for committed in stage.of("input_audio_buffer.committed"):
+        stage.send("conversation.item.retrieve", item_id=committed["item_id"])
+        part = stage.last("conversation.item.retrieved")["item"]["content"][0]
+        kept.append("audio" in part)
+    assert kept == [False, False, True, True]
+
+
+def test_a_caller_may_reuse_its_audio_buffer() -> None:
+    stage = Stage()
+    stage.turn_detection()
+    buffer = np.full(4_800, 7, np.int16)
+
+    stage.session.receive_audio(buffer, 1.0)
+    buffer[:] = 0
+    stage.send("input_audio_buffer.commit")
+
+    assert (stage.ears.heard[0] == 7).all()
 
 
 def test_the_input_buffer_is_bounded() -> None:
