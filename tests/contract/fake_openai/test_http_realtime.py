@@ -1,5 +1,6 @@
 """The Realtime REST endpoints answer as OpenAI's do (realtime-api.md 1.1-1.4)."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -403,3 +404,15 @@ async def test_a_malformed_answer_is_html_where_json_was_due(
             assert response.status == 200
             with pytest.raises(aiohttp.ContentTypeError):
                 await response.json()
+
+
+async def test_a_hanging_endpoint_does_not_keep_the_fake_from_stopping(
+    http: aiohttp.ClientSession,
+) -> None:
+    fault = Fault(at="http.client_secrets", do="hang")
+    timeout = aiohttp.ClientTimeout(total=0.3)
+    async with asyncio.timeout(10), running_fake(faults=(fault,)) as fake:
+        url = f"{fake.base_url}/realtime/client_secrets"
+        with pytest.raises(TimeoutError):
+            async with http.post(url, json={}, headers=KEY, timeout=timeout):
+                pass

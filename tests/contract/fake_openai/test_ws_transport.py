@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -370,3 +371,59 @@ async def test_a_client_that_never_reads_is_dropped(
                 await socket.receive()
 
     assert call.state == "ended"
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ({"do": "delay", "ms": 400}, "late"),
+        ({"do": "hang"}, "nothing"),
+        ({"do": "disconnect"}, "reset"),
+    ],
+)
+async def test_an_upgrade_is_late_or_never_comes(
+    fault: dict[str, Any], outcome: str
+) -> None:
+    armed = Fault.model_validate({"at": "ws.connect", **fault})
+    async with running_fake(faults=(armed,)) as fake:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(1), connected(fake, f"?model={MODEL}") as socket:
+                await until(socket, "session.created")
+            seen = "late" if time.monotonic() - started > 0.4 else "at once"
+        except TimeoutError:
+            seen = "nothing"
+        except aiohttp.ClientError:
+            seen = "reset"
+
+    assert seen == outcome
+
+
+async def test_two_events_swapped_on_the_wire() -> None:
+    fault = Fault(at="events.output", do="reorder", event="session.updated", times=1)
+    async with (
+        running_fake(faults=(fault,)) as fake,
+        connected(fake, f"?model={MODEL}") as socket,
+    ):
+        await until(socket, "session.created")
+        update = {"type": "session.update", "session": {"type": "realtime"}}
+        await socket.send_json(update)
+        await socket.send_json({"type": "input_audio_buffer.clear"})
+        types = [(await socket.receive_json(timeout=5))["type"] for _ in range(2)]
+
+    assert types == ["input_audio_buffer.cleared", "session.updated"]
+
+
+async def test_an_event_that_is_late_on_the_wire() -> None:
+    name = "input_audio_buffer.cleared"
+    fault = Fault(at="events.output", do="delay", event=name, ms=300, times=1)
+    async with (
+        running_fake(faults=(fault,)) as fake,
+        connected(fake, f"?model={MODEL}") as socket,
+    ):
+        await until(socket, "session.created")
+        started = time.monotonic()
+        await socket.send_json({"type": "input_audio_buffer.clear"})
+        await until(socket, name)
+
+    assert time.monotonic() - started > 0.29
