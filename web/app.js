@@ -3,10 +3,12 @@
  */
 
 import { SILENT } from "./audio/audio-devices.js";
+import { listDevices, watchDevices } from "./audio/device-list.js";
 import { dbfsToMeter } from "./audio/level.js";
 import { Conversation } from "./call/conversation.js";
 import { CallFailure } from "./call/failures.js";
 import { LastingCall } from "./call/lasting-call.js";
+import { loadSettings, saveSettings } from "./settings.js";
 import { Texts } from "./texts/texts.js";
 import { View } from "./view/view.js";
 
@@ -19,24 +21,34 @@ class App {
   #texts = Texts.choose(navigator.languages, localStorage);
   #conversation = new Conversation();
   /** @type {LastingCall | null} */ #call = null;
-  /** @type {string | undefined} */ #conversationId;
+  #invitedTo = new URLSearchParams(location.search).get("conversation") ?? undefined;
+  #conversationId = this.#invitedTo;
   /** @type {Omit<Model, "entries">} */
   #model = {
     phase: "idle",
     state: "idle",
     muted: false,
+    speakerMuted: false,
+    isInvited: this.#invitedTo !== undefined,
     modelKind: null,
     failure: null,
+    settings: loadSettings(localStorage),
+    devices: { microphones: [], speakers: [] },
   };
   #view = new View(this.#texts, {
     onStart: () => this.start(),
     onStop: () => this.stop(),
     onMute: () => this.#setMuted(!this.#model.muted),
+    onHold: (isHeld) => this.#setMuted(!isHeld),
+    onMuteSpeaker: () => this.#setSpeakerMuted(!this.#model.speakerMuted),
     onInterrupt: () => this.#call?.interrupt(),
     onRetry: () => this.#connect(),
     onDismiss: () => this.#change({ failure: null }),
     onText: (text) => this.#say(text),
     onLanguage: (language) => this.#speak(language),
+    onInvite: () => this.#copyInvitation(),
+    onSettings: (change) => this.#setUp(change),
+    onOpenSettings: () => this.#listDevices(),
   });
   #lastFrame = performance.now();
   #lastFigures = 0;
@@ -45,13 +57,14 @@ class App {
     this.#view.translate();
     this.#change({});
     requestAnimationFrame((now) => this.#animate(now));
+    watchDevices(() => this.#listDevices());
     window.addEventListener("pagehide", () => this.#call?.close());
   }
 
-  /** A new conversation. */
+  /** A new conversation, or the one this page was invited to. */
   start() {
     this.#conversation = new Conversation();
-    this.#conversationId = undefined;
+    this.#conversationId = this.#invitedTo;
     this.#connect();
   }
 
@@ -81,15 +94,19 @@ class App {
   /** Start a call; with a conversation that was cut off, go on with it. */
   #connect() {
     this.#hangUp();
+    const { settings, speakerMuted } = this.#model;
     this.#call = new LastingCall({
-      base: document.baseURI,
+      base: new URL(".", document.baseURI),
+      settings,
       conversationId: this.#conversationId,
       onMessage: (message) => this.#take(message),
       onProgress: (progress) => this.#proceed(progress),
       onEnd: (failure) => this.#fail(failure),
     });
-    const state = "connecting";
-    this.#change({ phase: "connecting", state, muted: false, failure: null });
+    const muted = settings.pushToTalk; // then silence is the rule
+    this.#call.mute(muted);
+    this.#call.muteSpeaker(speakerMuted);
+    this.#change({ phase: "connecting", state: "connecting", muted, failure: null });
     void this.#call.start();
   }
 
@@ -145,6 +162,43 @@ class App {
   #setMuted(muted) {
     this.#call?.mute(muted);
     this.#change({ muted });
+  }
+
+  /** @param {boolean} speakerMuted */
+  #setSpeakerMuted(speakerMuted) {
+    this.#call?.muteSpeaker(speakerMuted);
+    this.#change({ speakerMuted });
+  }
+
+  /** @param {Partial<import("./settings.js").Settings>} change */
+  async #setUp(change) {
+    const settings = { ...this.#model.settings, ...change };
+    saveSettings(settings, localStorage);
+    this.#change({ settings });
+    if ("pushToTalk" in change) this.#setMuted(settings.pushToTalk);
+    try {
+      await this.#call?.use(settings);
+    } catch (error) {
+      this.#change({ failure: CallFailure.from(error) });
+    }
+    void this.#listDevices();
+  }
+
+  async #listDevices() {
+    this.#change({ devices: await listDevices() });
+  }
+
+  /** @returns {Promise<boolean>} whether the link is in the clipboard */
+  async #copyInvitation() {
+    if (!this.#conversationId) return false;
+    const link = new URL(".", document.baseURI);
+    link.searchParams.set("conversation", this.#conversationId);
+    try {
+      await navigator.clipboard.writeText(link.href);
+      return true;
+    } catch {
+      return false; // not allowed here
+    }
   }
 
   /** @param {string} text */

@@ -18,8 +18,8 @@ from tests.support.voice_page import FakeMicrophone, VoicePage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-LEAD_S = 1.2
-"""Silence before the first word, while the call connects."""
+LEAD_S = 2.5
+"""Silence before the first word, while the call connects on a busy machine."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -86,8 +86,7 @@ async def test_speaking_over_the_assistant_silences_it(
     await call.wait_for_state("listening")
     await call.record()
     await call.wait_for_state("speaking")
-    await asyncio.sleep(1.0)
-    await call.wait_for_state("hearing")
+    await call.page.wait_for_function("() => voicebridge.stats().playout.flushed > 0")
     await asyncio.sleep(0.6)
     sides = await call.recording()
 
@@ -95,8 +94,7 @@ async def test_speaking_over_the_assistant_silences_it(
     before = sides.speaker[: stop_start + RATE_HZ // 10]
     assert rms_dbfs(before[-RATE_HZ:]) > -40, "the assistant was not speaking"
     _, silent_from = audible_span(sides.speaker[stop_start:])
-    assert silent_from / RATE_HZ < 0.6
-    assert (await call.stats())["playout"]["flushed"] > 0
+    assert silent_from / RATE_HZ < 0.3
 
 
 def last_onset(sound: NDArray[np.float32]) -> int:
@@ -144,3 +142,35 @@ async def test_the_end_of_a_call_is_known_to_the_bridge_at_once(
     await asyncio.sleep(0.5)
 
     assert (await bridge.health())["clients"] == clients - 1
+
+
+async def test_two_pages_share_one_conversation_and_leaving_ends_it_for_none(
+    call: VoicePage,
+    open_at: OpenPage,
+    bridge: BridgeProcess,
+    microphone: FakeMicrophone,
+) -> None:
+    microphone.say(30.0)
+    await call.start()
+    await call.wait_for_state("listening")
+    conversation = (await call.stats())["hello"]["conversation_id"]
+    link = f"{bridge.url}?conversation={conversation}"
+
+    async with open_at(link, locale="en-US") as guest:
+        await guest.start()
+        await guest.wait_for_state("listening")
+        hosts, guests = (await call.stats())["hello"], (await guest.stats())["hello"]
+        assert guests["session_id"] == hosts["session_id"]
+        assert guests["client_id"] != hosts["client_id"]
+        await guest.record()
+        await call.page.fill("#text", "What time is it?")
+        await call.page.keyboard.press("Enter")
+        await guest.page.wait_for_selector(".said-assistant[aria-busy=false]")
+        await guest.wait_for_state("listening")
+        assert rms_dbfs((await guest.recording()).speaker) > -50
+        await guest.page.click("#call")
+        await guest.wait_for_state("ended")
+
+    await call.page.fill("#text", "Thank you very much.")
+    await call.page.keyboard.press("Enter")
+    await call.page.wait_for_selector(".said-assistant >> nth=1")

@@ -11,6 +11,7 @@ import { AudioDevices, SILENT } from "../audio/audio-devices.js";
 import { Call } from "./call.js";
 import { CallFailure } from "./failures.js";
 
+/** @typedef {import("../settings.js").Settings} Settings */
 /** @typedef {import("./messages.js").ServerMessage} ServerMessage */
 
 /** Waits before each attempt; about 30 s, then it is given up. */
@@ -40,6 +41,7 @@ const PASSING = new Set([
 /**
  * @typedef {object} LastingCallOptions
  * @property {string | URL} base where the bridge's `api/` is
+ * @property {Settings} settings
  * @property {string} [conversationId] to go on with a conversation
  * @property {(message: ServerMessage) => void} onMessage
  * @property {(progress: "live" | "reconnecting") => void} onProgress
@@ -54,6 +56,7 @@ export class LastingCall {
   /** @type {Call | null} */ #call = null;
   /** @type {string | undefined} */ #conversationId;
   #muted = false;
+  #speakerMuted = false;
   #isOver = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
 
@@ -67,10 +70,12 @@ export class LastingCall {
   async start() {
     const openAudio = this.#options.openAudio ?? AudioDevices.open;
     try {
-      const onLost = () => this.#end(new CallFailure("microphone_lost"));
-      const audio = await openAudio({ onLost });
+      const { settings } = this.#options;
+      const audio = await openAudio(settings, (failure) => this.#end(failure));
       if (this.#isOver) return audio.close();
       this.#audio = audio;
+      audio.microphone.muted = this.#muted;
+      audio.speaker.muted = this.#speakerMuted;
       await this.#connect();
     } catch (error) {
       this.#end(CallFailure.from(error));
@@ -93,6 +98,22 @@ export class LastingCall {
     this.#muted = muted;
     if (this.#audio) this.#audio.microphone.muted = muted;
     this.#call?.send({ type: "mute", muted });
+  }
+
+  /** @param {boolean} muted nothing is played; the bridge need not know */
+  muteSpeaker(muted) {
+    this.#speakerMuted = muted;
+    if (this.#audio) this.#audio.speaker.muted = muted;
+  }
+
+  /**
+   * Use other devices from now on.
+   *
+   * @param {Settings} settings
+   * @throws {CallFailure} the microphone cannot be opened; the old one goes on
+   */
+  async use(settings) {
+    await this.#audio?.use(settings);
   }
 
   /** Stop the assistant's speech. Silence is immediate; the bridge is told. */

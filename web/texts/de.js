@@ -31,6 +31,7 @@ export const de = {
   "hint.reconnecting":
     "Die Verbindung ist abgerissen. Ich versuche es von selbst wieder.",
   "hint.failed": "",
+  "hint.hold": "Halten Sie die Taste oder die Leertaste und sprechen Sie.",
   "hint.muted": "Sie sind stummgeschaltet.",
 
   "action.start": "Jetzt sprechen",
@@ -43,6 +44,11 @@ export const de = {
   "action.retry": "Erneut versuchen",
   "action.dismiss": "Schließen",
   "action.send": "Senden",
+  "action.mute.speaker": "Assistenten stummschalten",
+  "action.hold": "Halten",
+  "action.invite": "Andere einladen",
+  "action.invited": "Link kopiert",
+  "action.join": "Teilnehmen",
   "action.latest": "Zum Neuesten",
   "key.mute": "Taste M",
   "key.interrupt": "Taste Esc",
@@ -75,6 +81,18 @@ export const de = {
   "figures.ms": "{value} ms",
   "figures.none": "–",
 
+  "settings.title": "Einstellungen",
+  "settings.microphone": "Mikrofon",
+  "settings.speaker": "Lautsprecher",
+  "settings.default": "Systemstandard",
+  "settings.ptt": "Sprechtaste",
+  "settings.ptt.hint":
+    "Sie sind nur zu hören, solange Sie die Taste oder die Leertaste halten.",
+  "settings.echo": "Echounterdrückung",
+  "settings.echo.hint": "Nur mit Kopfhörern abschalten.",
+  "settings.noise": "Rauschunterdrückung",
+  "settings.gain": "Automatische Lautstärke",
+
   "error.title": "Das hat nicht geklappt",
   "error.insecure_origin":
     "Browser geben das Mikrofon nur an sichere Seiten. Öffnen Sie diese Seite über https oder auf diesem Rechner als http://localhost.",
@@ -105,6 +123,8 @@ export const de = {
   "error.unsupported_media_type":
     "Der Sprachserver hat die Anfrage dieser Seite abgelehnt.",
   "error.body_too_large": "Die Anfrage war dem Sprachserver zu groß.",
+  "error.body_timeout":
+    "Die Anfrage kam nicht rechtzeitig beim Sprachserver an. Bitte versuchen Sie es erneut.",
   "error.realtime_disabled": "Sprachgespräche sind auf diesem Server abgeschaltet.",
   "error.at_capacity":
     "Der Server ist ausgelastet. Versuchen Sie es gleich noch einmal.",

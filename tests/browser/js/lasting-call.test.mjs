@@ -180,8 +180,8 @@ test("a fatal error and the session's end are final", async () => {
 
 test("a microphone that goes away ends it", async () => {
   let lose;
-  const openAudio = async ({ onLost }) => {
-    lose = onLost;
+  const openAudio = async (_settings, onLost) => {
+    lose = () => onLost(new CallFailure("microphone_lost"));
     return { microphone: {}, speaker: { flush() {} }, close() {} };
   };
   const { lasting, log } = setUp({ openAudio });
