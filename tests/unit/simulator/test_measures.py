@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.analysis import active_spans
 from simulator.measures import failures, measure
 from simulator.record import CallRecord
 from simulator.speech import silence, tone
@@ -102,9 +103,11 @@ def test_an_answer_under_way_when_we_hang_up_is_judged_as_far_as_it_got() -> Non
 def test_an_answer_cut_into_short_pieces_was_heard_with_gaps() -> None:
     call, model = KnownCall().record()
     assert call.ear is not None
-    sound, n = call.ear.sound.pcm.copy(), 2400
-    pieces = [sound[at : at + n - 480] for at in range(0, sound.size, n)]
-    mangled = np.concatenate([*pieces, np.zeros(sound.size, np.int16)])[: sound.size]
+    sound, n = call.ear.sound.pcm, 2400
+    begin = active_spans(sound)[0].start
+    pieces = [sound[at : at + n - 480] for at in range(begin, sound.size, n)]
+    late = np.concatenate([sound[:begin], silence(0.5), *pieces, silence(9.0)])
+    mangled = late[: sound.size]
     call.ear = replace(call.ear, sound=Recording(mangled, call.ear.sound.timeline))
 
     measures = measure(call, model)
