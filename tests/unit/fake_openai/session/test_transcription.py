@@ -143,6 +143,21 @@ def test_a_transcription_session_refuses_what_only_conversations_have() -> None:
     assert stage.error["param"] == "session.instructions"
 
 
+def test_a_transcription_session_ignores_what_its_turn_detection_cannot_do() -> None:
+    stage = Stage(options=SessionOptions(intent="transcription"))
+    detection = {"type": "server_vad", "threshold": 0.4, "create_response": True}
+    session = {
+        "type": "transcription",
+        "audio": {"input": {"turn_detection": detection}},
+    }
+
+    stage.send("session.update", session=session)
+
+    shown = stage.last("session.updated")["session"]["audio"]["input"]
+    assert shown["turn_detection"]["threshold"] == 0.4
+    assert "create_response" not in shown["turn_detection"]
+
+
 def test_a_slow_recogniser_is_asked_and_answers_later() -> None:
     """With deferred recognition the session never calls the recogniser itself."""
     options = SessionOptions(recognise="deferred")
