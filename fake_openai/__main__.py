@@ -11,10 +11,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fake_openai.app import running_fake
 from fake_openai.scenario import ScenarioError, names
 from fake_openai.settings import FakeSettings
+
+logger = logging.getLogger(__name__)
 
 EPILOG = """\
 Point any client of OpenAI's Realtime API at it; the key may be anything:
@@ -129,6 +132,7 @@ async def serve(settings: FakeSettings, *, announce: bool, watch: bool) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(name, done.set)
+    loop.set_exception_handler(_on_loop_problem)
     async with running_fake(settings) as fake:
         if announce:
             line = {"event": "listening", "url": fake.url, "pid": os.getpid()}
@@ -141,6 +145,14 @@ async def serve(settings: FakeSettings, *, announce: bool, watch: bool) -> None:
         if watch:
             await _watch_stdin(done)
         await done.wait()
+
+
+def _on_loop_problem(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """aiortc leaves tasks behind that fail when a client has gone: not an error."""
+    if isinstance(context.get("exception"), ConnectionError):
+        logger.debug("a client went away while something was sent to it")
+    else:
+        loop.default_exception_handler(context)
 
 
 async def _watch_stdin(done: asyncio.Event) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE_HZ: Final = 24_000
+_FRAME_SAMPLES: Final = 480
 _PIECE_OVERHEAD_BYTES: Final = 160
 
 
@@ -33,7 +34,7 @@ class Tape:
     """A bounded recording: the newest `max_s` seconds, and less when memory is short.
 
     Sample indices count from the first sample ever appended, also after old audio has
-    gone. An anchor is kept per appended piece: for the microphone the time a piece was
+    gone. Every frame of 20 ms has an anchor, the time its piece was appended: for the microphone the time a piece was
     available to the model, for the assistant the time it was handed to the RTP sender.
     Silence costs no memory.
     """
@@ -64,11 +65,12 @@ class Tape:
         self._add(n_samples, n_samples, t_s)
 
     def anchors(self) -> list[Anchor]:
-        """One per piece still held, oldest first."""
+        """One per frame still held, oldest first; frames of one piece share its time."""
         found, index = [], self._first
         for piece, t_s in self._pieces:
-            found.append(Anchor(index, t_s))
-            index += _length(piece)
+            end = index + _length(piece)
+            found.extend(Anchor(at, t_s) for at in range(index, end, _FRAME_SAMPLES))
+            index = end
         return found
 
     def pcm(self) -> NDArray[np.int16]:
