@@ -91,6 +91,25 @@ def test_what_a_flush_threw_away_is_no_gap() -> None:
     assert failures(call, measures) == []
 
 
+def test_an_answer_right_after_a_flush_is_another_one() -> None:
+    answer = np.concatenate([sentence(36, 2.0), silence(0.5), sentence(37, 1.0)])
+    call, model = KnownCall(answer=answer).record()
+    began_s = model.spoken.timeline.time_at(active_spans(model.spoken.pcm)[0].start)
+    call.flushes_s = [began_s + 2.2]
+
+    measures = measure(call, model)
+
+    assert [p.what for p in measures.downlink] == ["answer 1", "answer 2"]
+    assert failures(call, measures) == []
+
+
+def test_a_question_nobody_answered_fails_the_call() -> None:
+    call, model = KnownCall().record()
+    call.unanswered = 1
+
+    assert failures(call, measure(call, model)) == ["1 questions were not answered"]
+
+
 def test_an_answer_under_way_when_we_hang_up_is_judged_as_far_as_it_got() -> None:
     call, model = KnownCall(seconds=5.0).record()
 
