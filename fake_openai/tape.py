@@ -34,9 +34,9 @@ class Tape:
     """A bounded recording: the newest `max_s` seconds, and less when memory is short.
 
     Sample indices count from the first sample ever appended, also after old audio has
-    gone. Every frame of 20 ms has an anchor, the time its piece was appended: for the microphone the time a piece was
-    available to the model, for the assistant the time it was handed to the RTP sender.
-    Silence costs no memory.
+    gone. Every frame of 20 ms has an anchor, the time its piece was appended: when it
+    was available to the model (microphone) or handed to the RTP sender (assistant).
+    Silence costs next to no memory.
     """
 
     def __init__(self, budget: MemoryBudget, *, max_s: float) -> None:
@@ -65,7 +65,7 @@ class Tape:
         self._add(n_samples, n_samples, t_s)
 
     def anchors(self) -> list[Anchor]:
-        """One per frame still held, oldest first; frames of one piece share its time."""
+        """One per frame still held, oldest first; those of one piece share its time."""
         found, index = [], self._first
         for piece, t_s in self._pieces:
             end = index + _length(piece)

@@ -338,3 +338,17 @@ async def test_a_dropped_session_is_gone_without_a_word() -> None:
 
         assert call.types[0] == "session.created"
         assert "error" not in call.types
+
+
+async def test_a_client_that_never_connects_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fake_openai.rtc.webrtc_call.CONNECT_TIMEOUT_S", 0.3)
+    pc = peer()
+    async with running_fake() as fake:
+        await answer_of(fake, pc)
+        (call,) = fake.server.live_calls
+        await asyncio.sleep(0.6)
+        await pc.close()
+
+    assert call.end_reason == "never_connected"
