@@ -66,7 +66,8 @@ class Tape:
 
     def anchors(self) -> list[Anchor]:
         """One per frame still held, oldest first; those of one piece share its time."""
-        found, index = [], self._first
+        found: list[Anchor] = []
+        index = self._first
         for piece, t_s in self._pieces:
             end = index + _length(piece)
             found.extend(Anchor(at, t_s) for at in range(index, end, _FRAME_SAMPLES))
