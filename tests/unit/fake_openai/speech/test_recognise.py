@@ -243,6 +243,15 @@ def test_short_utterances_must_match_better(n_frames: int, least: float) -> None
     assert Acceptance().least_score(n_frames) == pytest.approx(least)
 
 
+def test_the_same_text_by_a_speaker_it_never_heard_is_not_recognised() -> None:
+    """It knows recordings, not words."""
+    recogniser = PreparedRecogniser([utterances.load("weather_oslo")])
+
+    result = recogniser.recognise(utterances.load("weather_oslo.awb").pcm)
+
+    assert not result.recognised
+
+
 def test_own_recordings_can_be_added() -> None:
     recogniser = PreparedRecogniser(utterances.all_utterances("user"))
     own = UtteranceStore(OTHER_SPEECH).load("other.10")
