@@ -81,10 +81,11 @@ def find_passage(
         late_ms=ALIGN_LATE_MS,
     )
     whole = continuity(active, window, lie)
-    share = float(lie.matched.mean()) if lie.matched.size else 0.0
-    if share == 0 or (match is None and share < PIECES_SHARE):
+    trusted = lie.trusted
+    share = float(trusted.mean()) if trusted.size else 0.0
+    if not trusted.any() or (match is None and share < PIECES_SHARE):
         return Passage(what, found=False, left_s=left_s, continuity=whole)
-    samples = offset + lie.centres[lie.matched] + lie.lags[lie.matched]
+    samples = offset + lie.centres[trusted] + lie.lags[trusted]
     came = [
         target.timeline.time_at(offset + edge + lie.lag_at(edge))
         for edge in (0, active.size)
@@ -105,13 +106,12 @@ def find_passage(
 def _latencies_ms(
     lie: Alignment, start: int, offset: int, source: Recording, target: Recording
 ) -> list[float]:
+    trusted = lie.trusted
     return [
         (
             target.timeline.time_at(offset + centre + lag)
             - source.timeline.time_at(start + centre)
         )
         * 1000
-        for centre, lag in zip(
-            lie.centres[lie.matched], lie.lags[lie.matched], strict=True
-        )
+        for centre, lag in zip(lie.centres[trusted], lie.lags[trusted], strict=True)
     ]
