@@ -12,8 +12,10 @@ from server.sessions.session import SessionRequest
 CLIENT_HEADER = "X-Voicebridge-Client"
 
 
-def registry_of(request: Request) -> SessionRegistry:
+async def registry_of(request: Request) -> SessionRegistry:
     """The sessions, unless the bridge is switched off.
+
+    A coroutine, because a plain function would be run in a thread.
 
     Raises:
         RealtimeDisabledError: it is.

@@ -5,6 +5,18 @@ may as well live in another process.
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from server.realtime.config import SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationInfo:
+    """What browsers are told about their conversation."""
+
+    session_id: str
+    conversation_id: str
+    model_kind: str
+    config: SessionConfig
+
 
 @dataclass(frozen=True, slots=True)
 class ClientAnswer:
