@@ -24,15 +24,16 @@ class Transcription:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def begin(self, item: Item) -> None:
-        """Transcribe an item whose words are known."""
+    def begin(self, item: Item, committed_s: float) -> None:
+        """Transcribe an item whose words are known. The time it takes counts from the
+        commit: what the recogniser used of it is not added."""
         settings = self._parts.config.transcription
         if settings is None:
             return
         model = str(settings.get("model") or SINGLE_DELTA_MODEL)
-        Script(self._parts.agenda, self._steps(item, model)).resume()
+        Script(self._parts.agenda, self._steps(item, model, committed_s)).resume()
 
-    def _steps(self, item: Item, model: str) -> Iterator[float]:
+    def _steps(self, item: Item, model: str, committed_s: float) -> Iterator[float]:
         parts = self._parts
         total_s = parts.delay_s(parts.timing.transcribe)
         situation = Situation(
@@ -43,7 +44,7 @@ class Transcription:
         )
         scripted = parts.director.transcript(situation)
         if scripted is not None and scripted.fail:
-            yield parts.now_s + total_s
+            yield committed_s + total_s
             self._fail(item, scripted)
             return
         text = item.text or ""
@@ -51,11 +52,10 @@ class Transcription:
             text = scripted.text
         pieces = [text] if model == SINGLE_DELTA_MODEL else words_of(text)
         pieces = [piece for piece in pieces if piece]
-        start_s = parts.now_s
         for number, piece in enumerate(pieces, 1):
-            yield start_s + total_s * number / (len(pieces) + 1)
+            yield committed_s + total_s * number / (len(pieces) + 1)
             self._delta(item, piece)
-        yield start_s + total_s
+        yield committed_s + total_s
         self._complete(item, text, model)
 
     def _delta(self, item: Item, piece: str) -> None:

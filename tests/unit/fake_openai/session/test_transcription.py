@@ -194,6 +194,25 @@ def test_the_time_recognition_takes_is_part_of_the_thinking_time() -> None:
     assert turn.first_audio_s == pytest.approx(committed_s + 0.1)
 
 
+def test_a_slow_recogniser_does_not_put_the_transcript_behind_the_answer() -> None:
+    """Both times count from the commit; what is due first comes first."""
+    options = SessionOptions(recognise="deferred")
+    stage = Stage(
+        "{timing: {think: 150, transcribe: 50}, rules: [{on: any, say: hi}]}",
+        options=options,
+    )
+    stage.update(audio={"input": {"transcription": {"model": "gpt-4o-transcribe"}}})
+    stage.ask()
+    stage.wait(0.4)
+
+    words = Recognition("Hello there", "hello", 1.0, recognised=True)
+    stage.session.recognised(stage.requests[0].item_id, words, stage.now_s)
+    stage.wait(0.02)
+
+    completed = stage.types.index(f"{KIND}.completed")
+    assert completed < stage.types.index("response.output_audio_transcript.delta")
+
+
 def test_semantic_vad_waits_by_what_a_slow_recogniser_says_of_the_pause() -> None:
     options = SessionOptions(recognise="deferred")
     stage = Stage(options=options)
