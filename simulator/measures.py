@@ -184,6 +184,8 @@ def _uplink(said: Said, mouth: Recording, heard: Recording) -> Passage:
 
 def _downlink(call: CallRecord, spoken: Recording, ear: Recording) -> list[Passage]:
     passages: list[Passage] = []
+    if spoken.timeline.is_empty:
+        return passages
     for span in _answers(call, spoken):
         if spoken.timeline.time_at(span.start) < ear.start_s + SETTLED_S:
             continue  # it began before this caller had joined

@@ -54,7 +54,7 @@ def find_passage(
 ) -> Passage:
     """Find `sound`, which begins at sample `start` of the source, in the target."""
     spans = active_spans(sound, join_ms=JOIN_MS)
-    if not spans:
+    if not spans or target.timeline.is_empty:
         return Passage(what, found=False)
     first, last = spans[0].start, spans[-1].end
     left_s = (

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from simulator.analysis import active_spans
 from simulator.measures import failures, measure
-from simulator.record import CallRecord
+from simulator.record import CallRecord, ModelRecord
 from simulator.speech import silence, tone
-from simulator.timeline import Recording
+from simulator.timeline import Recording, Timeline
 from tests.unit.simulator.calls import KnownCall
 from tests.unit.simulator.sounds import sentence
 
@@ -167,6 +167,18 @@ def test_what_others_say_is_found_at_the_ear_and_is_not_an_echo() -> None:
     # 20 ms of capture, 12 up, 34 down: the same sentence at the same place.
     assert p50(measures.mouth_to_other_ear_ms) == pytest.approx(66, abs=0.2)
     assert failures(call, measures) == []
+
+
+def test_a_model_that_heard_and_said_nothing_at_all_is_told_so() -> None:
+    call, _ = KnownCall(mute_downlink=True).record()
+    nothing = Recording(silence(0), Timeline.from_anchors([]))
+
+    measures = measure(call, ModelRecord(nothing, nothing))
+
+    assert failures(call, measures) == [
+        "nothing was heard",
+        "the model did not hear question",
+    ]
 
 
 def test_hearing_oneself_fails_the_call() -> None:
