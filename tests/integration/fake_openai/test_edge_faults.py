@@ -13,13 +13,13 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from fake_openai.app import RunningFake, running_fake
 from fake_openai.faults import Fault
 from fake_openai.ice import LOOPBACK, address_policy
-from tests.support.realtime_caller import Caller, Microphone, calling, tone
+from tests.support.realtime_caller import BRIEF, Caller, Microphone, calling, tone
 
 QUIET = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
 
 
 def faulty(**fault: Any) -> AbstractAsyncContextManager[RunningFake]:
-    return running_fake(faults=(Fault.model_validate(fault),))
+    return running_fake(faults=(Fault.model_validate(fault),), scenario=BRIEF)
 
 
 async def answer_of(fake: RunningFake, pc: RTCPeerConnection) -> str:
