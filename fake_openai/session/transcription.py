@@ -15,6 +15,9 @@ from fake_openai.wire.audio import RATE_HZ
 KIND = "conversation.item.input_audio_transcription"
 SINGLE_DELTA_MODEL = "whisper-1"
 """Sends the whole text as one delta, and bills by duration."""
+DIARIZING_MODEL = "gpt-4o-transcribe-diarize"
+"""Says who spoke when, as segments; the fake's users are one speaker each."""
+SPEAKER = "A"
 _LOGPROB = -0.01
 
 
@@ -56,6 +59,8 @@ class Transcription:
             yield committed_s + total_s * number / (len(pieces) + 1)
             self._delta(item, piece)
         yield committed_s + total_s
+        if model == DIARIZING_MODEL and text:
+            self._segment(item, text)
         self._complete(item, text, model)
 
     def _delta(self, item: Item, piece: str) -> None:
@@ -66,6 +71,18 @@ class Transcription:
             fields["obfuscation"] = self._parts.outbox.padding()
         self._parts.outbox.emit(
             f"{KIND}.delta", item_id=item.id, content_index=0, **fields
+        )
+
+    def _segment(self, item: Item, text: str) -> None:
+        self._parts.outbox.emit(
+            f"{KIND}.segment",
+            item_id=item.id,
+            content_index=0,
+            id=self._parts.outbox.new_id("seg"),
+            speaker=SPEAKER,
+            start=0.0,
+            end=item.audio_ms(0) / 1000,
+            text=text,
         )
 
     def _complete(self, item: Item, text: str, model: str) -> None:

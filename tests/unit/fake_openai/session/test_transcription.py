@@ -4,6 +4,7 @@ import pytest
 
 from fake_openai.session.options import SessionOptions
 from fake_openai.speech.protocols import Recognition
+from tests.support.realtime_contract import objections
 from tests.support.realtime_stage import Stage
 
 KIND = "conversation.item.input_audio_transcription"
@@ -59,6 +60,18 @@ def test_whisper_sends_one_delta_and_bills_by_the_second() -> None:
         "type": "duration",
         "seconds": 2,
     }
+
+
+def test_a_diarizing_model_says_who_spoke_when() -> None:
+    stage = transcribing("gpt-4o-transcribe-diarize")
+    stage.ask("What time is it?", "time_now")
+    stage.silence(400)
+
+    segment = stage.last(f"{KIND}.segment")
+    assert (segment["speaker"], segment["text"]) == ("A", "What time is it?")
+    assert (segment["start"], segment["end"]) == (0.0, 1.1)
+    assert stage.types.index(f"{KIND}.segment") < stage.types.index(f"{KIND}.completed")
+    assert objections(segment) == []
 
 
 def test_the_item_has_the_transcript_when_it_is_retrieved_later() -> None:
