@@ -66,7 +66,13 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
             app.state.bridge = bridge
             yield
 
-    app = FastAPI(title="voicebridge", version=__version__, lifespan=lifespan)
+    app = FastAPI(
+        title="voicebridge",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
     app.state.registry = None
     app.add_middleware(SecurityHeaders)
     http_errors.install(app)

@@ -27,6 +27,7 @@ from server.media.protocol import (
     ConversationInfo,
     HostEvent,
     MediaLimits,
+    SessionEnding,
     ToolRequested,
 )
 from server.media.ticker import Ticker
@@ -134,6 +135,7 @@ class Conversation:
         if self._end is not None:
             return
         self._end = ConversationEnd(reason, error)
+        self._emit(SessionEnding(self._info.session_id, reason))
         self._ticker.unsubscribe(self.tick)
         if not self._ready.done():
             self._ready.set_exception(error or ModelLostError(reason))

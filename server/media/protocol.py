@@ -56,6 +56,14 @@ class ToolRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionEnding:
+    """The session has begun to end: nobody can join it any more."""
+
+    session_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded:
     """The session is over and everything of it is freed. The last event."""
 
@@ -63,7 +71,9 @@ class SessionEnded:
     reason: str
 
 
-HostEvent: TypeAlias = ClientJoined | ClientLeft | ToolRequested | SessionEnded
+HostEvent: TypeAlias = (
+    ClientJoined | ClientLeft | ToolRequested | SessionEnding | SessionEnded
+)
 
 
 @dataclass(frozen=True, slots=True)

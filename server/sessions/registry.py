@@ -14,6 +14,7 @@ from server.media.protocol import (
     ClientLeft,
     HostEvent,
     SessionEnded,
+    SessionEnding,
     ToolRequested,
 )
 from server.realtime.signalling import ModelEndpoint
@@ -148,6 +149,8 @@ class SessionRegistry:
                 self._arm(session)
             case ToolRequested():
                 session.executor.submit(event.call_id, event.name, event.arguments)
+            case SessionEnding():
+                self._forget(session)
             case SessionEnded():
                 session.ended.set()
 

@@ -131,7 +131,7 @@ async def test_when_the_model_dies_every_browser_is_told_within_5_seconds(
 ) -> None:
     async with running_bridge(settings_for(doomed_fake.url)) as bridge:
         base = usage()
-        session_id = await bridge.open()
+        session_id = await bridge.open(conversation_id="doomed")
         async with (
             browser(bridge.http, session_id) as ann,
             browser(bridge.http, session_id) as bob,
@@ -147,6 +147,11 @@ async def test_when_the_model_dies_every_browser_is_told_within_5_seconds(
                 assert "lost" in error["error"]["message"]
                 await client.message("state", lambda m: m["state"] == "ended")
                 await client.message("ended")
+                # Whoever comes back at once must not be given the dying session.
+                again = await bridge.http.post(
+                    "/api/realtime/session", json={"conversation_id": "doomed"}
+                )
+                assert again.status_code == 502
                 await asyncio.wait_for(client.closed.wait(), 5)
 
         await eventually(lambda: usage().tasks <= base.tasks)
