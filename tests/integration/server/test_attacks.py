@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 
 import httpx
+import numpy as np
 import pytest
 from aiortc import rtcsctptransport
 
@@ -85,6 +86,33 @@ async def test_messages_that_never_end_are_not_kept_for_ever(
             other.send(type="ping", t=2)
             assert await other.message("pong")
             await attacker.close()
+
+
+async def test_a_browser_that_takes_no_packets_loses_frames_and_delays_nobody(
+    bridge: Bridge,
+) -> None:
+    """Its audio is dropped at 200 ms, not queued; the other one hears everything."""
+    session_id = await bridge.open()
+    async with (
+        browser(bridge.http, session_id) as stuck,
+        browser(bridge.http, session_id) as other,
+    ):
+
+        async def no_acknowledgement() -> None:
+            pass
+
+        stuck.pc.sctp._send_sack = no_acknowledgement
+        before = len(other.heard)
+        await other.speak(np.zeros(3 * 24_000, np.int16))
+        heard = len(other.heard) - before
+        (conversation,) = bridge.app.state.bridge._host._conversations.values()
+        legs = {c.client_id: c for c in conversation._clients.values()}
+        channel = legs[stuck.client_id]._peer._audio
+
+        assert channel.bufferedAmount <= 11 * 960
+        assert legs[stuck.client_id].dropped_frames > 50
+        assert legs[other.client_id].dropped_frames == 0
+        assert heard >= 140
 
 
 async def test_channels_nobody_knows_are_closed(bridge: Bridge) -> None:
