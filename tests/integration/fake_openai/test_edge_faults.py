@@ -352,3 +352,15 @@ async def test_a_client_that_never_connects_is_given_up(
         await pc.close()
 
     assert call.end_reason == "never_connected"
+
+
+async def test_everything_that_was_sent_arrives_before_the_call_ends() -> None:
+    async with running_fake() as fake, calling(fake.base_url, session=QUIET) as call:
+        server_call = fake.server.calls[call.call_id]
+        for number in range(60):
+            event = {"type": "filler", "number": number, "text": "x" * 5_000}
+            server_call.inject(event)
+        server_call.end("test")
+        await call.until(lambda: call.channel.readyState == "closed", timeout_s=5)
+
+    assert call.types.count("filler") == 60
