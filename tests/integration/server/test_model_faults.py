@@ -79,34 +79,42 @@ async def test_a_session_that_cannot_begin_says_why(
     assert await impatient.open()  # and the next one works
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"at": "events.output", "do": "duplicate"},
-        {"at": "events.output", "do": "unknown"},
-        {"at": "events.output", "do": "malformed", "probability": 0.2},
-        {"at": "media.output", "do": "loss", "rate": 0.05},
-        {"at": "media.output", "do": "jitter", "ms": 40},
-        {"at": "media.output", "do": "drift", "ppm": 500},
-    ],
-    ids=lambda fault: f"{fault['at']}-{fault['do']}",
-)
-async def test_a_call_goes_on_through_small_trouble(
-    impatient: Bridge, fake: FakeModel, fault: dict[str, Any]
-) -> None:
-    session_id = await impatient.open()
-    async with browser(impatient.http, session_id) as client:
-        await client.message("hello")
-        call = (await fake.get("/fake/v1/calls")).json()[-1]
-        async with httpx.AsyncClient(base_url=fake.url) as http:
-            path = f"/fake/v1/calls/{call['call_id']}/fault"
-            assert (await http.post(path, json=fault)).status_code == 200
-        question = load("weather_oslo").pcm
-        await client.speak(np.concatenate((question, silence(3.5))))
-        heard = client.heard_pcm().astype(float)
+SMALL_TROUBLE: list[dict[str, Any]] = [
+    {"at": "events.output", "do": "duplicate"},
+    {"at": "events.output", "do": "unknown"},
+    {"at": "events.output", "do": "malformed", "probability": 0.2},
+    {"at": "media.output", "do": "loss", "rate": 0.05},
+    {"at": "media.output", "do": "jitter", "ms": 40},
+    {"at": "media.output", "do": "drift", "ppm": 500},
+]
 
-        assert np.sqrt((heard**2).mean()) > 300
-        assert not [m for m in client.messages if m["type"] == "ended"]
+
+async def test_a_call_goes_on_through_small_trouble(
+    impatient: Bridge, fake: FakeModel
+) -> None:
+    """Six calls at once, each with one fault; every one hears its answer."""
+
+    async def call_with(n: int, fault: dict[str, Any]) -> tuple[float, list[str]]:
+        session_id = await impatient.open(system_prompt=f"tag-trouble-{n}")
+        async with browser(impatient.http, session_id) as client:
+            call = await fake.call(f"tag-trouble-{n}")
+            async with httpx.AsyncClient(base_url=fake.url) as http:
+                path = f"/fake/v1/calls/{call['call_id']}/fault"
+                assert (await http.post(path, json=fault)).status_code == 200
+            question = load("weather_oslo").pcm
+            await client.speak(np.concatenate((question, silence(3.5))))
+            heard = client.heard_pcm().astype(float)
+            return float(np.sqrt((heard**2).mean())), [
+                m["type"] for m in client.messages
+            ]
+
+    results = await asyncio.gather(
+        *(call_with(n, fault) for n, fault in enumerate(SMALL_TROUBLE))
+    )
+
+    for fault, (rms, kinds) in zip(SMALL_TROUBLE, results, strict=True):
+        assert rms > 300, fault
+        assert "ended" not in kinds, fault
 
 
 @pytest.mark.parametrize(
