@@ -21,6 +21,15 @@ from server.rtc.lean.wire import Wire, run_now
 
 SACK_DELAY_S = 0.2
 _ESTABLISHED = RTCSctpTransport.State.ESTABLISHED
+_INIT = b"\x01"
+_CHANGED_BY_INIT = (
+    "_last_received_tsn",
+    "_reconfig_response_seq",
+    "_remote_verification_tag",
+    "_ssthresh",
+    "_inbound_streams_count",
+    "_outbound_streams_count",
+)
 
 OnMessage = Callable[[str | bytes], None]
 
@@ -231,8 +240,7 @@ class Association:
             or not sctp.read(packet, found)
             or (found.tsn is not None and not self._is_next(found))
         ):
-            self.handed_over += 1
-            run_now(books._handle_data(packet))
+            self._hand_over(packet)
             return
         if found.acknowledged is not None:
             self._acknowledge(found.acknowledged)
@@ -248,6 +256,21 @@ class Association:
         if found.protocol == sctp.STRING:
             payload = found.payload.decode("utf-8", "replace")
         self._listeners[found.stream_id](payload)
+
+    def _hand_over(self, packet: bytes) -> None:
+        books = self._transport
+        self.handed_over += 1
+        if packet[sctp.HEADER_BYTES : sctp.HEADER_BYTES + 1] == _INIT:
+            # Both sides begin an association (RFC 8841 section 9.3), so an INIT may
+            # come late. It must change nothing then (RFC 9260 section 5.2.2), but
+            # aiortc would count from the beginning again and never catch up.
+            if books._association_state is _ESTABLISHED:
+                before = {name: getattr(books, name) for name in _CHANGED_BY_INIT}
+                run_now(books._handle_data(packet))
+                for name, value in before.items():
+                    setattr(books, name, value)
+                return
+        run_now(books._handle_data(packet))
 
     def _is_next(self, found: sctp.Normal) -> bool:
         """Whether nothing is missing, waiting or in the way of this message."""
