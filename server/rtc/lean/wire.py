@@ -150,9 +150,11 @@ class Wire:
         n = _lib.SSL_read(self._ssl, self._buffer, _BUFFER_BYTES)
         if n <= 0:
             self._no_data(n)
+        elif self.dtls._data_receiver is None:
+            return  # SCTP is not started; answering now would confuse its start
         elif self.on_sctp is not None:
             self.on_sctp(self._view[:n])
-        elif self.dtls._data_receiver is not None:
+        else:
             run_now(self.dtls._data_receiver._handle_data(self._view[:n]))
 
     def _no_data(self, result: int) -> None:
