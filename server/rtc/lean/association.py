@@ -260,16 +260,18 @@ class Association:
     def _hand_over(self, packet: bytes) -> None:
         books = self._transport
         self.handed_over += 1
-        if packet[sctp.HEADER_BYTES : sctp.HEADER_BYTES + 1] == _INIT:
+        if (
+            books._association_state is _ESTABLISHED
+            and packet[sctp.HEADER_BYTES : sctp.HEADER_BYTES + 1] == _INIT
+        ):
             # Both sides begin an association (RFC 8841 section 9.3), so an INIT may
             # come late. It must change nothing then (RFC 9260 section 5.2.2), but
             # aiortc would count from the beginning again and never catch up.
-            if books._association_state is _ESTABLISHED:
-                before = {name: getattr(books, name) for name in _CHANGED_BY_INIT}
-                run_now(books._handle_data(packet))
-                for name, value in before.items():
-                    setattr(books, name, value)
-                return
+            before = {name: getattr(books, name) for name in _CHANGED_BY_INIT}
+            run_now(books._handle_data(packet))
+            for name, value in before.items():
+                setattr(books, name, value)
+            return
         run_now(books._handle_data(packet))
 
     def _is_next(self, found: sctp.Normal) -> bool:

@@ -54,6 +54,7 @@ class Wire:
         """One SCTP packet, decrypted."""
         self.sent_datagrams = 0
         self._heard = heard
+        self._backlog: list[bytes] = []
         self._connection: Any = dtls.transport._connection
         self._pair: CandidatePair | None = None
         self._sendto: Callable[[bytes, Any], None] | None = None
@@ -68,10 +69,28 @@ class Wire:
         self._protect_rtcp = self.dtls._tx_srtp.protect_rtcp
 
     def take_over(self) -> None:
-        """From now on datagrams come here."""
+        """From now on datagrams come here.
+
+        Those that wait for aiortc's task come first: an SCTP INIT left there would be
+        read after its successors, and begin the association anew.
+        """
         connection: Connection = self._connection
+        while not connection._queue.empty():
+            waiting = connection._queue.get_nowait()
+            if waiting is None:  # the connection is lost: for aiortc to see
+                connection._queue.put_nowait(None)
+                break
+            self._backlog.append(waiting[0])
+        if self._backlog:
+            # Not at once: SCTP and RTP are started right after the handshake.
+            asyncio.get_running_loop().call_soon(self._catch_up)
         for protocol in connection._protocols:
             self._listen(protocol)
+
+    def _catch_up(self) -> None:
+        backlog, self._backlog = self._backlog, []
+        for datagram in backlog:
+            self._receive(datagram)
 
     # --- out
 
@@ -110,30 +129,34 @@ class Wire:
 
     def _listen(self, protocol: Any) -> None:
         to_aioice = protocol.datagram_received
-        connection = self._connection
 
         def datagram_received(data: bytes, address: Any) -> None:
-            try:
-                first = data[0] if data else 0
-                if first > 127:
-                    if len(data) < _RTP_HEADER_BYTES:
-                        return
-                    if first > 191 or 191 < data[1] < 224:
-                        connection.data_received(data, 1)
-                    else:
-                        self._heard()
-                        self._receive_rtp(data)
-                elif 19 < first < 64:
-                    self._heard()
-                    self._receive_record(data)
-                else:
-                    to_aioice(data, address)
-            except Exception:
-                # The last frame of our code: the loop would close the socket, and one
-                # strange packet must not end a call.
-                logger.exception("a datagram could not be handled")
+            first = data[0] if data else 0
+            if 19 < first < 64 or 127 < first < 192:
+                if self._backlog:
+                    self._catch_up()
+                self._receive(data)
+            else:
+                to_aioice(data, address)
 
         protocol.datagram_received = datagram_received
+
+    def _receive(self, data: bytes) -> None:
+        """One datagram of DTLS, RTP or RTCP."""
+        self._heard()
+        try:
+            if data[0] < 64:
+                self._receive_record(data)
+            elif len(data) < _RTP_HEADER_BYTES:
+                return
+            elif 191 < data[1] < 224:
+                self._connection.data_received(data, 1)
+            else:
+                self._receive_rtp(data)
+        except Exception:
+            # The last frame of our code: the loop would close the socket, and one
+            # strange packet must not end a call.
+            logger.exception("a datagram could not be handled")
 
     def _receive_rtp(self, datagram: bytes) -> None:
         if self.on_rtp is None:
