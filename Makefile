@@ -17,7 +17,7 @@ run: ## the bridge, the page and (without OPENAI_API_KEY) the fake, on http://12
 test: ## every test: unit, contract, integration, real Chromium
 	@scripts/environment.sh $(VENV) test,browser,speech
 	@scripts/browser.sh
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python scripts/test.py $(PYTEST_ARGS)
 
 test-unit: ## the tests without sockets
 	@scripts/environment.sh $(VENV) test,browser,speech

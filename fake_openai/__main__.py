@@ -68,8 +68,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--free-speech",
-        action="store_true",
-        help="recognise unprepared speech, if the offline recogniser is installed",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also recognise people, not only prepared speech, if the offline "
+        "recogniser is installed",
     )
     parser.add_argument(
         "--record", type=Path, metavar="DIR", help="write every finished call there"

@@ -12,7 +12,14 @@ from typing import Any
 
 from aiohttp import web
 
-from fake_openai import control, http_cascade, http_realtime, runner, websocket
+from fake_openai import (
+    control,
+    http_beta,
+    http_cascade,
+    http_realtime,
+    runner,
+    websocket,
+)
 from fake_openai.http_edge import envelope, http_faults
 from fake_openai.scenario import Scenario, load, load_file
 from fake_openai.server import SERVER, FakeServer
@@ -56,6 +63,7 @@ def create_app(server: FakeServer) -> web.Application:
     app[SERVER] = server
     app.router.add_get("/v1/realtime", websocket.realtime)
     http_realtime.add_routes(app)
+    http_beta.add_routes(app)
     http_cascade.add_routes(app)
     control.add_routes(app)
     runner.add_routes(app)

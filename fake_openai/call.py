@@ -18,6 +18,7 @@ from fake_openai.faults import Fault, FaultPlan
 from fake_openai.recorder import Recorder
 from fake_openai.session.core import RealtimeSession
 from fake_openai.session.requests import RecogniseRequest
+from fake_openai.socket_audio import SocketAudio
 from fake_openai.speech.protocols import Recognition
 from fake_openai.wire.event import Close, ServerEvent
 
@@ -64,6 +65,9 @@ class Call:
         self.ended_s: float | None = None
         self.end_reason: str | None = None
         self.state: CallState = "connecting"
+        self._socket_audio: SocketAudio | None = None
+        if transport == "websocket":
+            self._socket_audio = SocketAudio(recorder.input, recorder.output)
         self._on_end = on_end
         self._recognise = recognise
         self._connections: dict[str, Connection] = {}
@@ -120,6 +124,8 @@ class Call:
             return
         now_s = time.monotonic()
         self.recorder.received(message, now_s, source)
+        if self._socket_audio is not None:
+            self._socket_audio.received(message, now_s)
         self.session.receive(message, now_s, source=source)
         self.pump()
 
@@ -191,6 +197,8 @@ class Call:
 
     def _deliver(self, event: ServerEvent, now_s: float) -> None:
         self.recorder.sent(event.body, now_s, event.to or "*")
+        if self._socket_audio is not None:
+            self._socket_audio.sent(event.body, now_s)
         text = event.to_json()
         if event.to is not None and event.to in self._connections:
             self._connections[event.to].send(text)

@@ -35,6 +35,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get(f"{prefix}/faults", list_faults)
     app.router.add_post(f"{prefix}/faults", add_fault)
     app.router.add_post(f"{prefix}/reset", reset)
+    app.router.add_post(f"{prefix}/lateness/reset", reset_lateness)
 
 
 async def health(request: web.Request) -> web.Response:
@@ -56,9 +57,9 @@ def health_facts(server: FakeServer) -> dict[str, Any]:
             "max": lateness.max,
         },
         "late": lateness.late,
-        "beats": lateness.n_beats,
-        "beats_late": lateness.n_late,
-        "beats_skipped": lateness.n_skipped,
+        "frames": lateness.n_frames,
+        "frames_late": lateness.n_late,
+        "frames_skipped": lateness.n_skipped,
         "calls": len(server.live_calls),
         "scenario": server.scenario.name,
         **server.process_facts(),
@@ -191,6 +192,12 @@ async def add_fault(request: web.Request) -> web.Response:
 async def reset(request: web.Request) -> web.Response:
     """POST reset: end every call, forget everything."""
     await request.app[SERVER].reset()
+    return web.json_response({"status": "reset"})
+
+
+async def reset_lateness(request: web.Request) -> web.Response:
+    """POST lateness/reset: measure lateness from now on."""
+    request.app[SERVER].ticker.meter.reset()
     return web.json_response({"status": "reset"})
 
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from aiohttp import BodyPartReader, web
 
-from fake_openai.api_error import ApiError, beta_disabled, invalid_offer, unknown_call
+from fake_openai.api_error import ApiError, invalid_offer, unknown_call
+from fake_openai.beta_shape import BetaDialect
 from fake_openai.credentials import (
     DEFAULT_LIFETIME_S,
     MAX_LIFETIME_S,
@@ -53,7 +54,7 @@ async def mint(request: web.Request) -> web.Response:
             )
     if body.get("expires_after") is not None:
         _EXPIRES_AFTER.check(body["expires_after"], "expires_after")
-    config = _checked_session(body.get("session"))
+    config = checked_session(body.get("session"))
     lifetime_s = (body.get("expires_after") or {}).get("seconds", DEFAULT_LIFETIME_S)
     now_s = time.time()
     secret = server.credentials.mint(
@@ -84,6 +85,8 @@ async def answer_call(
     offer_text: str,
     config: Mapping[str, Any],
     secret: ClientSecret | None,
+    *,
+    dialect: BetaDialect | None = None,
 ) -> web.Response:
     """Start a WebRTC call and answer its offer.
 
@@ -94,7 +97,9 @@ async def answer_call(
         offer = read_offer(
             offer_text, channel_required=server.settings.channel_required
         )
-        call, answer = await server.start_webrtc_call(offer, config, secret)
+        call, answer = await server.start_webrtc_call(
+            offer, config, secret, dialect=dialect
+        )
     except InvalidOfferError as exc:
         raise invalid_offer() from exc
     return web.Response(
@@ -124,20 +129,13 @@ async def sip_only(request: web.Request) -> web.Response:
     raise unknown_call(request.match_info["call_id"])
 
 
-async def mint_beta(request: web.Request) -> web.Response:
-    """POST /v1/realtime/sessions and /transcription_sessions (retired)."""
-    server = request.app[SERVER]
-    server.credentials.require_api_key(token_of(request), time.time())
-    raise beta_disabled()
-
-
 async def _read_call_body(
     request: web.Request, secret: ClientSecret | None
 ) -> tuple[str, Mapping[str, Any]]:
     """The offer and the session configuration that applies to it."""
     config: Mapping[str, Any] = secret.session if secret is not None else {}
     if request.content_type == "application/sdp":
-        return _text(await request.read()), config
+        return body_text(await request.read()), config
     if request.content_type != "multipart/form-data":
         raise ApiError(
             400,
@@ -154,8 +152,8 @@ async def _read_call_body(
             param="sdp",
         )
     if "session" in parts:
-        config = _checked_session(_json_part(parts["session"]))
-    return _text(parts["sdp"]), config
+        config = checked_session(_json_part(parts["session"]))
+    return body_text(parts["sdp"]), config
 
 
 async def _read_parts(request: web.Request) -> dict[str, bytes]:
@@ -179,7 +177,7 @@ def _json_part(data: bytes) -> object:
     return value
 
 
-def _checked_session(config: object) -> Mapping[str, Any]:
+def checked_session(config: object) -> Mapping[str, Any]:
     """A session configuration, validated field by field; none is an empty one.
 
     Raises:
@@ -192,7 +190,12 @@ def _checked_session(config: object) -> Mapping[str, Any]:
     return config
 
 
-def _text(data: bytes) -> str:
+def body_text(data: bytes) -> str:
+    """An SDP body as text.
+
+    Raises:
+        ApiError: 400 invalid_offer, it is far too long.
+    """
     if len(data) > MAX_OFFER_BYTES:
         raise invalid_offer()
     return data.decode("utf-8", errors="replace")

@@ -170,7 +170,7 @@ def _readable(message: str | bytes) -> Mapping[str, Any]:
 
 def _shortened(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """The same event with long strings (base64 audio) replaced by their length."""
-    name = body.get("type")
+    name = str(body.get("type"))
     if name == "response.output_audio.delta":
         return {**body, "delta": _mark(len(str(body.get("delta", ""))))}
     if name == "input_audio_buffer.append":

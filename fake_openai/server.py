@@ -7,23 +7,29 @@ call, peer and task, and `stop` ends them all.
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from aiohttp import web
 
 from fake_openai.api_error import ApiError
+from fake_openai.beta_shape import BetaDialect
 from fake_openai.call import Call
+from fake_openai.call_files import write_call
 from fake_openai.credentials import ClientSecret, Credentials
 from fake_openai.faults import Fault, FaultPlan
 from fake_openai.ice import LOOPBACK, is_loopback
 from fake_openai.models import DEFAULT_MODEL, judge_model
 from fake_openai.recorder import Recorder
 from fake_openai.rtc import sdp
+from fake_openai.rtc.lateness import Lateness
+from fake_openai.rtc.packet_cache import PacketCache
 from fake_openai.rtc.sdp import InvalidOfferError, Offer
-from fake_openai.rtc.ticker import Lateness, Ticker
+from fake_openai.rtc.ticker import Ticker
 from fake_openai.rtc.webrtc_call import WebRtcCall
 from fake_openai.scenario import Scenario
 from fake_openai.session.core import RealtimeSession
@@ -59,12 +65,14 @@ class FakeServer:
         """Asked at the points before a call: HTTP, WebSocket, SDP, ICE, DTLS."""
         # The session adds the scenario's own.
         self._call_faults = list(settings.faults)
-        self._ears = ThreadPoolExecutor(1, thread_name_prefix="recogniser")
+        # Two: a turn of free speech must not keep prepared ones waiting.
+        self._ears = ThreadPoolExecutor(2, thread_name_prefix="recogniser")
         self.ticker = Ticker()
         self.tasks = TaskOwner()
         self.calls: dict[str, Call] = {}
         """Live and recently ended calls by id, oldest first."""
         self._media: dict[str, WebRtcCall] = {}
+        self._packets = PacketCache()
         self._budget = MemoryBudget(settings.record_bytes)
         self._used_session_ids: set[str] = set()
         self._n_calls = 0
@@ -85,7 +93,7 @@ class FakeServer:
 
     def lateness(self) -> Lateness:
         """How well the fake kept time since the last reset."""
-        return self.ticker.lateness()
+        return self.ticker.meter.read()
 
     def new_call(
         self,
@@ -128,7 +136,12 @@ class FakeServer:
         return call
 
     async def start_webrtc_call(
-        self, offer: Offer, config: Mapping[str, Any], secret: ClientSecret | None
+        self,
+        offer: Offer,
+        config: Mapping[str, Any],
+        secret: ClientSecret | None,
+        *,
+        dialect: BetaDialect | None = None,
     ) -> tuple[Call, str]:
         """Answer an offer; returns the call and the answer.
 
@@ -149,11 +162,7 @@ class FakeServer:
             config,
             model=model,
             session_id=secret.session_id if secret is not None else None,
-            intent=(
-                "transcription"
-                if config.get("type") == "transcription"
-                else "conversation"
-            ),
+            intent=_intent(config),
         )
         media = WebRtcCall(
             call,
@@ -162,6 +171,8 @@ class FakeServer:
             addresses=self._addresses(),
             idle_media=self.settings.idle_media,
             seed=self.settings.seed,
+            dialect=dialect,
+            packets=self._packets,
         )
         self._media[call.call_id] = media
         ice, dtls = self.faults.strike("ice"), self.faults.strike("dtls")
@@ -182,7 +193,11 @@ class FakeServer:
         """The full session object a secret stands for, as minting shows it."""
         model = str(secret.session.get("model") or DEFAULT_MODEL)
         session = self._session(
-            "webrtc", secret.session, model=model, session_id=secret.session_id
+            "webrtc",
+            secret.session,
+            model=model,
+            session_id=secret.session_id,
+            intent=_intent(secret.session),
         )
         return session.config
 
@@ -206,7 +221,7 @@ class FakeServer:
         self.faults.clear()
         self._call_faults.clear()
         self.credentials.expire_all()
-        self.ticker.reset()
+        self.ticker.meter.reset()
         self._n_calls = 0
 
     async def stop(self) -> None:
@@ -217,11 +232,19 @@ class FakeServer:
         await self.tasks.stop()
         self.ticker.close()
         self._ears.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self.speech.close)
 
     def process_facts(self) -> dict[str, Any]:
-        """CPU seconds and size of the process."""
+        """CPU seconds, memory, threads, descriptors and tasks of this process."""
         times = os.times()
-        return {"cpu_s": round(times.user + times.system, 3), "pid": os.getpid()}
+        return {
+            "cpu_s": round(times.user + times.system, 3),
+            "pid": os.getpid(),
+            "rss_bytes": _rss_bytes(),
+            "threads": threading.active_count(),
+            "fds": _open_files(),
+            "tasks": len(asyncio.all_tasks()),
+        }
 
     def _session(
         self,
@@ -281,7 +304,7 @@ class FakeServer:
         self.tasks.start(work, name=f"recognise {request.item_id}")
 
     async def _recognise(self, call: Call, request: RecogniseRequest) -> None:
-        """In the one thread of this fake: 5 to 100 ms would make all calls late."""
+        """In a thread: 5 to 100 ms on the loop would make all calls late."""
         loop = asyncio.get_running_loop()
         heard = await loop.run_in_executor(
             self._ears, self.speech.recogniser.recognise, request.pcm
@@ -290,15 +313,43 @@ class FakeServer:
 
     def _on_end(self, call: Call, reason: str) -> None:
         logger.info("call %s ended: %s", call.call_id, reason)
+        if self.settings.record_dir is not None:
+            work = self._write(call, self.settings.record_dir)
+            self.tasks.start(work, name=f"record {call.call_id}")
         ended = [c for c in self.calls.values() if c.state == "ended"]
         for old in ended[:-KEPT_ENDED_CALLS]:
             self._forget(old)
+
+    async def _write(self, call: Call, directory: Path) -> None:
+        await asyncio.to_thread(write_call, call, directory)
 
     def _forget(self, call: Call) -> None:
         self.calls.pop(call.call_id, None)
         self._media.pop(call.call_id, None)
         call.recorder.input.release()
         call.recorder.output.release()
+
+
+def _intent(config: Mapping[str, Any]) -> Literal["conversation", "transcription"]:
+    kind = config.get("type")
+    return "transcription" if kind == "transcription" else "conversation"
+
+
+def _rss_bytes() -> int:
+    """Resident memory; 0 where /proc does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _open_files() -> int:
+    """Open descriptors; 0 where /proc does not say."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return 0
 
 
 SERVER: Final[web.AppKey[FakeServer]] = web.AppKey("fake", FakeServer)

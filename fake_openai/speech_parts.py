@@ -1,13 +1,12 @@
-"""Ears and mouth of the fake, chosen once per process."""
+"""Ears and mouth of the fake, chosen once per server."""
 
-import logging
 from dataclasses import dataclass
 
+from fake_openai.speech.free_speech import best_recogniser, free_speech_worker
 from fake_openai.speech.protocols import Recogniser, Voice
 from fake_openai.speech.recognise import bundled_recogniser
 from fake_openai.speech.voice import bundled_voice
-
-logger = logging.getLogger(__name__)
+from fake_openai.speech.worker import WorkerRecogniser
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +15,13 @@ class SpeechParts:
 
     recogniser: Recogniser
     voice: Voice
+    worker: WorkerRecogniser | None = None
+    """The child process that understands people; `close` ends it."""
+
+    def close(self) -> None:
+        """End what was started. Blocks for a moment: call it in a thread."""
+        if self.worker is not None:
+            self.worker.close()
 
 
 def load_speech(*, free_speech: bool = False) -> SpeechParts:
@@ -24,7 +30,7 @@ def load_speech(*, free_speech: bool = False) -> SpeechParts:
     Args:
         free_speech: also try to understand people, if that recogniser is installed.
     """
-    recogniser: Recogniser = bundled_recogniser()
-    if free_speech:
-        logger.warning("no recogniser of free speech is installed")
-    return SpeechParts(recogniser, bundled_voice())
+    worker = free_speech_worker() if free_speech else None
+    if worker is None:
+        return SpeechParts(bundled_recogniser(), bundled_voice())
+    return SpeechParts(best_recogniser(worker), bundled_voice(), worker)

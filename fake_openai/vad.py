@@ -25,16 +25,16 @@ ONSET_LOUD: Final = 6
 KEEP_HOPS: Final = 3
 KEEP_LOUD: Final = 2
 """Speech goes on while 2 of 3 hops are above the lower threshold."""
-GAP_HOPS: Final = 12
-"""Faint hops before the onset belong to it unless 60 ms of quiet lie between."""
+GAP_HOPS: Final = 24
+"""Faint hops before the onset belong to it unless 120 ms of quiet lie between."""
 
 FLOOR_BLOCK_HOPS: Final = 60
 FLOOR_BLOCKS: Final = 8
 """The noise floor is the quietest hop of the last 8 blocks of 300 ms."""
 FLOOR_LOWEST_DBFS: Final = -75.0
 FLOOR_HIGHEST_DBFS: Final = -35.0
-FLOOR_ASSUMED_DBFS: Final = -66.0
-"""Before anything was heard: a quiet room."""
+FLOOR_ASSUMED_DBFS: Final = -50.0
+"""Before anything was heard: a noisy room, so that noise is not taken for speech."""
 FLOOR_FIRST_HOPS: Final = 20
 """After 100 ms the floor is what was heard, not what was assumed."""
 
@@ -113,7 +113,7 @@ class EnergyVad:
     Args:
         threshold: 0 (anything is speech) to 1 (only what is far above the noise), as
             `turn_detection.threshold`. 0.5 asks for 10 dB above the noise floor and
-            for more than -54 dBFS.
+            for more than -60 dBFS.
     """
 
     def __init__(self, threshold: float = 0.5) -> None:
@@ -145,7 +145,7 @@ class EnergyVad:
     def set_threshold(self, threshold: float) -> None:
         """Change the sensitivity; takes effect with the next hop."""
         self._above_floor_db = 5.0 + 10.0 * threshold
-        self._lowest_dbfs = -66.0 + 24.0 * threshold
+        self._lowest_dbfs = -72.0 + 24.0 * threshold
 
     def stop(self) -> None:
         """Forget that somebody speaks: what was heard belongs to nobody's turn."""

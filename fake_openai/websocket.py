@@ -15,6 +15,7 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 
 from fake_openai.api_error import ApiError, beta_disabled, unknown_call
+from fake_openai.beta_shape import BetaDialect
 from fake_openai.call import CLIENT, Call
 from fake_openai.credentials import ClientSecret, bearer
 from fake_openai.faults import Fault
@@ -47,9 +48,15 @@ class _Refusal(Exception):
 class SocketConnection:
     """One WebSocket as a `Connection`: an outbox and the task that empties it."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+    def __init__(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        dialect: BetaDialect | None = None,
+    ) -> None:
         self._request = request
         self._socket = socket
+        self.dialect = dialect
         self._outbox: deque[str] = deque()
         self._queued_bytes = 0
         self._wake = asyncio.Event()
@@ -57,6 +64,13 @@ class SocketConnection:
 
     def send(self, text: str) -> None:
         """Queue one event. A client too slow to read is dropped with 1008."""
+        if self.dialect is None:
+            self._queue(text)
+            return
+        for translated in self.dialect.outgoing(text):
+            self._queue(translated)
+
+    def _queue(self, text: str) -> None:
         if self._close is not None:
             return
         self._queued_bytes += len(text)
@@ -129,7 +143,8 @@ async def realtime(request: web.Request) -> web.StreamResponse:
         session_id=secret.session_id if secret is not None else None,
         intent="transcription" if intent == "transcription" else "conversation",
     )
-    connection = SocketConnection(request, socket)
+    dialect = BetaDialect() if _asks_for_beta(request) else None
+    connection = SocketConnection(request, socket, dialect)
     call.connect(connection)
     call.begin()
     await _serve(socket, connection, call, CLIENT)
@@ -181,7 +196,10 @@ async def _serve(
     try:
         async for message in socket:
             if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
-                call.receive(message.data, name)
+                data = message.data
+                if connection.dialect is not None:
+                    data = connection.dialect.incoming(data)
+                call.receive(data, name)
     finally:
         if not socket.closed:
             connection.close(1000, "")

@@ -120,11 +120,12 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
                     + (f", see {self._log}" if self._log else "")
                 )
             try:
-                self.health()
+                model = self.health()["model"]
             except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-            else:
+                model = {}
+            if model.get("fake_url") or model.get("kind") == "openai":
                 return
+            time.sleep(0.1)
         raise ProcessError(f"the bridge did not answer within {START_TIMEOUT_S:.0f} s")
 
 

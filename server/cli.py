@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": _Command("server.__main__", "the bridge and the voice page"),
     "fake-openai": _Command("fake_openai.__main__", "a fake OpenAI Realtime service"),
     "simulate": _Command("simulator.__main__", "headless callers that measure a call"),
+    "relay": _Command("simulator.relay_cli", "an impaired network, by preset and seed"),
     "bench": _Command("loadtests.bench", "benchmarks, from one command to one report"),
 }
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from simulator.bridge_api import CallFailedError
+from simulator.console import describe
+from simulator.network import PRESETS, Profile, profile_from_mapping
+from simulator.network.spec import change_from_text, conditions_from_text
 from simulator.peer import Leg
-from simulator.run import RunPlan, RunResult, describe, run
+from simulator.run import RunPlan, RunResult, run
 from simulator.scenario import SCENARIOS, Scenario, conversation, tones
+from simulator.scenario_file import read_scenario
 from simulator.speech import prepare
 
 
@@ -40,7 +45,11 @@ def parser() -> argparse.ArgumentParser:
         help="the bridge (default %(default)s)",
     )
     add(
-        "--sessions", type=_count, default=1, metavar="N", help="calls at the same time"
+        "--sessions",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="how many at once (default 1)",
     )
     add("--seconds", type=float, default=20.0, metavar="S", help="length of each call")
     add(
@@ -70,9 +79,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--scenario",
-        choices=sorted(SCENARIOS),
         default="talk",
-        help="what the callers do (default %(default)s)",
+        metavar="NAME|FILE",
+        help=(
+            f"what the callers do: {', '.join(sorted(SCENARIOS))}, or a YAML file "
+            "(default %(default)s)"
+        ),
     )
     add(
         "--speak",
@@ -97,6 +109,29 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="offer every local address (for a bridge on another machine)",
     )
+    add(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="keep each call there: mouth and ear (WAV), what happened when (JSON)",
+    )
+    network = arguments.add_argument_group(
+        "network", "lead the browser legs over an impaired network (see `relay --list`)"
+    )
+    network.add_argument("--network", choices=sorted(PRESETS), help="a named network")
+    for name in ("both", "up", "down"):
+        network.add_argument(
+            f"--{name}",
+            metavar="SPEC",
+            help="as delay_ms=50,loss=0.05,burst=0.03x4",
+        )
+    network.add_argument(
+        "--change",
+        action="append",
+        metavar="SPEC",
+        help="AT[+FOR][/EVERY]=WHAT, as 10+2=blackout or 20=rebind",
+    )
+    network.add_argument("--network-seed", type=int, default=0, metavar="N")
     add("-v", "--verbose", action="store_true", help="more on stderr")
     return arguments
 
@@ -112,14 +147,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         plan = _plan(options)
         result = _run(plan)
-    except (CallFailedError, ValueError) as exc:
+    except (CallFailedError, OSError, ValueError) as exc:
         print(f"simulate: {exc}", file=sys.stderr)
         return 2
     with _sink(options.json) as sink:
         for call in result.calls:
             print(json.dumps(call.to_json()), file=sink)
         print(json.dumps({"summary": result.summary}), file=sink, flush=True)
-    for line in describe(result):
+    for line in describe(result.summary):
         print(line, file=sys.stderr)
     return 0 if result.is_good else 1
 
@@ -137,6 +172,9 @@ def _plan(options: argparse.Namespace) -> RunPlan:
         leg=leg,
         stagger_s=stagger_s,
         fake_url=options.fake_url,
+        network=_network(options),
+        network_seed=options.network_seed,
+        keep=options.keep,
         drift_ppm=options.drift_ppm,
         addresses=None if options.any_address else ("127.0.0.1",),
     )
@@ -144,16 +182,33 @@ def _plan(options: argparse.Namespace) -> RunPlan:
 
 def _scenario(options: argparse.Namespace) -> Callable[[int], Scenario]:
     if options.speak is None:
-        return SCENARIOS[options.scenario]
+        if options.scenario in SCENARIOS:
+            return SCENARIOS[options.scenario]
+        scenario = read_scenario(Path(options.scenario))
+        return lambda number: scenario
     sounds = options.speak.split(",")
     for sound in sounds:
         prepare(sound)
     if len(sounds) == 1 and sounds[0].startswith("tone:"):
-        return lambda index: tones(sounds[0])
-    return lambda index: conversation(sounds, start_at=index)
+        return lambda number: tones(sounds[0])
+    return lambda number: conversation(sounds, start_at=number)
+
+
+def _network(options: argparse.Namespace) -> Profile | None:
+    spec: dict[str, Any] = {}
+    if options.network is not None:
+        spec["preset"] = options.network
+    for name in ("both", "up", "down"):
+        if (text := getattr(options, name)) is not None:
+            spec[name] = conditions_from_text(text)
+    if options.change:
+        spec["changes"] = [change_from_text(text) for text in options.change]
+    return profile_from_mapping(spec) if spec else None
 
 
 def _run(plan: RunPlan) -> RunResult:
+    gc.collect()
+    gc.freeze()  # a full collection in mid-call would be measured as jitter
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(run(plan, _progress))
 

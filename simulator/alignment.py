@@ -8,6 +8,7 @@ period, while a real stall or skip, supported by several windows, is followed.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,26 @@ class Alignment:
             raise ValueError("nothing of the sound is in the recording")
         distance = np.abs(self.centres[self.matched] - sample)
         return float(self.lags[self.matched][int(np.argmin(distance))])
+
+    def heard_as(self, sound_size: int, recording: Pcm) -> Pcm:
+        """The recording brought into the sound's own time, shape (sound_size,).
+
+        Each part is taken from where its nearest matched window lies; silence where
+        the recording does not reach. Stalls and skips vanish, what was lost does not.
+        """
+        out = np.zeros(sound_size, dtype=np.int16)
+        centres, lags = self.centres[self.matched], self.lags[self.matched]
+        if centres.size == 0:
+            return out
+        middles = (centres[1:] + centres[:-1]) / 2
+        edges = [0, *(int(m) for m in middles), sound_size]
+        for (first, last), lag in zip(itertools.pairwise(edges), lags, strict=True):
+            start, end = first + round(float(lag)), last + round(float(lag))
+            start, end = max(0, start), min(recording.size, end)
+            if end > start:
+                at = start - round(float(lag))
+                out[at : at + end - start] = recording[start:end]
+        return out
 
 
 def align(

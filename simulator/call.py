@@ -12,10 +12,12 @@ import numpy as np
 
 from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
 from simulator.capture import CaptureClock
+from simulator.mouth import Mouth
 from simulator.peer import Leg, Peer, PeerEvents
 from simulator.playout import Arrivals, PlayoutConfig, render
 from simulator.record import CallRecord
-from simulator.scenario import Mouth, Scenario
+from simulator.relay import Relay
+from simulator.scenario import Part
 from simulator.speech import prepare
 from simulator.timeline import Pcm
 
@@ -34,12 +36,14 @@ class CallPlan:
     """What one call is to do."""
 
     index: int
-    scenario: Scenario
+    part: Part
     seconds: float
     """From `hello` to hanging up."""
     leg: Leg
     tag: str
     """Unique text in the system prompt: by it the fake's record is found."""
+    conversation: int
+    """Number of the conversation it belongs to."""
     conversation_id: str
     voice: str | None = None
     system_prompt: str = "You are a voice assistant on a test call."
@@ -52,11 +56,25 @@ class Call:
     """One call; `run` once. It never raises for what goes wrong on the line: the
     record's `failure` says so. Cancelling `run` hangs up."""
 
-    def __init__(self, plan: CallPlan, api: BridgeApi, clock: CaptureClock) -> None:
+    def __init__(
+        self,
+        plan: CallPlan,
+        api: BridgeApi,
+        clock: CaptureClock,
+        relay: Relay | None = None,
+    ) -> None:
         self._plan = plan
+        self._relay = relay
         self._api = api
         self._clock = clock
-        self._record = CallRecord(plan.index, plan.leg, plan.tag, plan.conversation_id)
+        self._record = CallRecord(
+            index=plan.index,
+            leg=plan.leg,
+            tag=plan.tag,
+            conversation_id=plan.conversation_id,
+            conversation=plan.conversation,
+            caller=plan.part.name,
+        )
         self._over = asyncio.Event()
         self._answered = asyncio.Event()
         """Set by `hello`, and by anything that makes waiting for it pointless."""
@@ -65,17 +83,23 @@ class Call:
         self._n_messages = 0
         self._peer: Peer | None = None
 
+    @property
+    def session_id(self) -> str | None:
+        """The bridge's session, once it is known."""
+        return self._record.session_id
+
     async def run(self) -> CallRecord:
-        """Connect, talk, hang up; what was recorded."""
+        """Connect, talk, hang up; what was recorded. The session is left open: it
+        may hold others."""
         try:
             await self._connect()
             await self._talk()
         except CallFailedError as exc:
-            self._fail(str(exc))
+            self.fail(str(exc))
         except Exception as exc:
             # One broken call must not end the others: it is a failed call.
             logger.exception("call %d broke", self._plan.index)
-            self._fail(f"{type(exc).__name__}: {exc}")
+            self.fail(f"{type(exc).__name__}: {exc}")
         finally:
             await self._hang_up()
         return self._record
@@ -96,9 +120,7 @@ class Call:
         steps.done("session")
         offer = await peer.offer()
         steps.done("gather")
-        answer, record.client_id = await self._api.exchange_sdp(
-            record.session_id, offer
-        )
+        answer = await self._exchange(record.session_id, offer)
         steps.done("sdp")
         try:
             async with asyncio.timeout(plan.deadlines.connect_s):
@@ -115,19 +137,31 @@ class Call:
             raise CallFailedError(record.failure or "ended before hello")
         steps.done("hello")
 
+    async def _exchange(self, session_id: str, offer: str) -> str:
+        async def post(offer: str) -> str:
+            answer, self._record.client_id = await self._api.exchange_sdp(
+                session_id, offer
+            )
+            return answer
+
+        if self._relay is None:
+            return await post(offer)
+        label = f"call-{self._plan.index}"
+        return await self._relay.exchange(offer, post, label=label)
+
     async def _talk(self) -> None:
         started_s = time.monotonic()
         seconds = self._plan.seconds
         patience_s = min(LAST_WORDS_S, seconds / 2)
         self._mouth = Mouth(
-            self._plan.scenario, prepare, last_word_s=started_s + seconds - patience_s
+            self._plan.part, prepare, last_word_s=started_s + seconds - patience_s
         )
         microphone = self._clock.add(self._on_capture)
         try:
             async with asyncio.timeout(seconds):
                 await self._over.wait()
             if not self._mouth.is_done:
-                self._fail("the bridge ended the call early")
+                self.fail("the bridge ended the call early")
         except TimeoutError:
             pass
         finally:
@@ -157,12 +191,11 @@ class Call:
                 if self._peer is not None:
                     self._peer.send_message({"type": "bye"})
                     await self._peer.close()
-                if self._record.session_id is not None:
-                    await self._api.close_session(self._record.session_id)
-        except (CallFailedError, TimeoutError) as exc:
-            self._fail(f"hanging up: {exc or 'not done in time'}")
+        except TimeoutError:
+            self.fail("hanging up was not done in time")
 
-    def _fail(self, reason: str) -> None:
+    def fail(self, reason: str) -> None:
+        """Note why the call is no good; the first reason stays. Ends the talk."""
         if self._record.failure is None:
             self._record.failure = reason
         self._over.set()
@@ -188,15 +221,15 @@ class Call:
     def _on_message(self, message: dict[str, Any], now_s: float) -> None:
         self._n_messages += 1
         if self._n_messages > MAX_MESSAGES:
-            self._fail("the bridge sends messages without end")
+            self.fail("the bridge sends messages without end")
             return
         kind = message.get("type")
         record = self._record
         if kind == "hello":
             record.client_id = message.get("client_id", record.client_id)
             self._answered.set()
-        elif kind == "state" and self._mouth is not None:
-            self._mouth.busy(message.get("state") in BUSY_STATES)
+        elif kind == "state":
+            self._on_model_state(str(message.get("state")), now_s)
         elif kind == "flush":
             self._arrivals.flushes_s.append(now_s)
         elif kind == "tool":
@@ -209,16 +242,21 @@ class Call:
         elif kind == "ended":
             self._on_lost(f"the bridge ended the call: {message.get('reason')}")
 
+    def _on_model_state(self, state: str, now_s: float) -> None:
+        self._record.states.append((now_s, state))
+        if self._mouth is not None:
+            self._mouth.busy(state in BUSY_STATES)
+
     def _on_error(self, message: dict[str, Any]) -> None:
         error = message.get("error")
         code = str(error.get("code")) if isinstance(error, dict) else "?"
         self._record.errors.append(code)
         if message.get("fatal"):
-            self._fail(f"the bridge reports {code}")
+            self.fail(f"the bridge reports {code}")
 
     def _on_lost(self, reason: str) -> None:
         if not self._over.is_set():
-            self._fail(reason)
+            self.fail(reason)
 
 
 class _Steps:

@@ -45,7 +45,9 @@ class ClockHealth:
     """How well this process kept time."""
 
     lateness_ms: list[float] = field(default_factory=list)
+    """Of every frame of every microphone."""
     loop_lag_ms: list[float] = field(default_factory=list)
+    """Of the loop, sampled ten times a second."""
 
 
 class CaptureClock:

@@ -29,12 +29,23 @@ class FakeControl:
         self._url = url.rstrip("/") + "/fake/v1"
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
 
-    async def health(self) -> dict[str, Any]:
-        """How the fake is, its own lateness included."""
-        answer = await self._json("/health")
-        if not isinstance(answer, dict):
-            raise FakeUnavailableError("the fake's health is no JSON object")
-        return answer
+    async def reset_lateness(self) -> None:
+        """Let the fake's account of its lateness begin now, if it can do that."""
+        try:
+            async with self._http.post(
+                self._url + "/lateness/reset", timeout=self._timeout
+            ) as response:
+                await response.read()
+        except (aiohttp.ClientError, TimeoutError):
+            return  # who cannot be reached will be noticed when asked for records
+
+    async def lateness(self) -> dict[str, Any] | None:
+        """How late the fake itself was, percentiles in ms; None if it does not say."""
+        try:
+            found = (await self._json("/health")).get("lateness_ms")
+        except (FakeUnavailableError, AttributeError):
+            return None
+        return found if isinstance(found, dict) else None
 
     async def find(self, tag: str) -> str:
         """The id of the newest call whose instructions carry the tag."""

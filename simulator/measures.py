@@ -6,54 +6,25 @@ the ear heard, and times are subtracted. Nothing is taken from packets or events
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from simulator.alignment import Alignment, align
-from simulator.analysis import (
-    ToneReading,
-    active_length_s,
-    active_spans,
-    level_dbfs,
-    read_tone,
-)
-from simulator.continuity import Continuity, continuity
+from simulator.analysis import active_length_s, active_spans, level_dbfs
 from simulator.markers import locate
-from simulator.record import CallRecord, ModelRecord
-from simulator.scenario import Said
-from simulator.timeline import RATE_HZ, Pcm, Recording
+from simulator.mouth import Said
+from simulator.passage import JOIN_MS, Passage, find_passage
+from simulator.record import CallRecord, EarTrack, ModelRecord
+from simulator.timeline import RATE_HZ, Recording
+from simulator.turns import BargeIn, Response, barge_ins, responses
 
-EARLY_S = 0.15
-"""How far before its source a copy may seem to lie: anchors are a frame coarse."""
-LATE_S = 4.0
-"""How late a copy is still looked for."""
-JOIN_MS = 650.0
-"""Pauses shorter than this are inside one answer."""
-SAME_ONSET_S = 0.15
-"""An onset heard and one found by correlation this near are the same answer's."""
+SETTLED_S = 0.3
+"""After joining, so long until a caller surely hears everything."""
+ECHO_S = 1.5
+"""One's own voice is looked for so long after it was spoken."""
 LAST_WORD_S = 1.0
 """A sound that ended less than this before hanging up may rightly not have arrived."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One sound on its way from one recording to another."""
-
-    what: str
-    found: bool
-    latencies_ms: tuple[float, ...] = ()
-    """One per 20 ms of active sound."""
-    samples: tuple[float, ...] = ()
-    """Where at the destination each of them was measured."""
-    confidence: float = 0.0
-    left_s: tuple[float, float] = (0.0, 0.0)
-    """First and last active sample at the source."""
-    came_s: tuple[float, float] = (0.0, 0.0)
-    """The same samples at the destination."""
-    continuity: Continuity | None = None
-    tone: tuple[ToneReading, ToneReading] | None = None
-    """The tone as sent and as received, when it was one."""
 
 
 @dataclass(slots=True)
@@ -63,12 +34,15 @@ class CallMeasures:
     uplink: list[Passage] = field(default_factory=list)
     downlink: list[Passage] = field(default_factory=list)
     playout_ms: list[float] = field(default_factory=list)
+    """How long each frame lay in the playout buffer."""
     model_to_client_ms: list[float] = field(default_factory=list)
     """Model to ear without the playout buffer's waiting time: what the way adds."""
-    response_latency_ms: list[float] = field(default_factory=list)
-    model_response_ms: list[float] = field(default_factory=list)
-    """The model's own share of each response latency: from the last speech at its
-    input to the first at its output (endpointing and thinking)."""
+    from_others: list[Passage] = field(default_factory=list)
+    """What the other callers said while this one listened, searched at its ear."""
+    own_echoes: list[str] = field(default_factory=list)
+    """What this caller said and heard again."""
+    responses: list[Response] = field(default_factory=list)
+    barge_ins: list[BargeIn] = field(default_factory=list)
     audio_heard_s: float = 0.0
     ear_level_dbfs: float | None = None
     model_side_reason: str | None = None
@@ -85,13 +59,50 @@ class CallMeasures:
         return [ms for p in self.downlink for ms in p.latencies_ms]
 
     @property
+    def mouth_to_other_ear_ms(self) -> list[float]:
+        """Every window of what others said, from their mouth to this ear."""
+        return [ms for p in self.from_others for ms in p.latencies_ms]
+
+    @property
+    def response_latency_ms(self) -> list[float]:
+        """End of each question at the mouth to onset of its answer at the ear."""
+        return [r.latency_ms for r in self.responses]
+
+    @property
+    def model_response_ms(self) -> list[float]:
+        """The model's own share of the response latencies: endpointing, thinking."""
+        return [r.model_ms for r in self.responses if r.model_ms is not None]
+
+    @property
+    def mouth_to_ear_ms(self) -> list[float]:
+        """Response latencies without the model's share: the way there and back, with
+        the capture frame and the playout buffer, as if it answered at once."""
+        return [
+            r.latency_ms - r.model_ms for r in self.responses if r.model_ms is not None
+        ]
+
+    @property
+    def barge_in_stop_ms(self) -> list[float]:
+        """Onset of speech over an answer to silence at the ear."""
+        return [b.stop_ms for b in self.barge_ins]
+
+    @property
+    def barge_in_beyond_vad_ms(self) -> list[float]:
+        """Of those, what came after the model had noticed the speech."""
+        found = (b.beyond_vad_ms for b in self.barge_ins)
+        return [ms for ms in found if ms is not None]
+
+    @property
     def gaps_ms(self) -> list[float]:
         """Missing and stalled milliseconds of each answer."""
         return [p.continuity.gap_ms for p in self.downlink if p.continuity]
 
 
 def measure(
-    call: CallRecord, model: ModelRecord | None, reason: str | None = None
+    call: CallRecord,
+    model: ModelRecord | None,
+    reason: str | None = None,
+    others: Sequence[CallRecord] = (),
 ) -> CallMeasures:
     """Analyse one call.
 
@@ -99,6 +110,7 @@ def measure(
         call: what the simulated browser recorded.
         model: what the fake recorded, or None.
         reason: why there is no model record.
+        others: the other callers of the same conversation.
     """
     measures = CallMeasures(model_side_reason=reason if model is None else None)
     if call.ear is None:
@@ -118,13 +130,24 @@ def measure(
             if mouth.timeline.time_at(said.end) < call.hung_up_s - LAST_WORD_S
         ]
         measures.downlink = _downlink(call, model.spoken, ear)
-        for passage in measures.downlink:
-            for ms, sample in zip(passage.latencies_ms, passage.samples, strict=True):
-                wait_ms = call.ear.wait_ms_at(sample)
-                if wait_ms is not None:
-                    measures.model_to_client_ms.append(ms - wait_ms)
-    _responses(call, mouth, measures)
+        measures.model_to_client_ms = _without_playout(measures.downlink, call.ear)
+    measures.from_others = [
+        passage for other in others for passage in _from_other(other, call, ear)
+    ]
+    measures.own_echoes = _own_echoes(call, mouth, ear)
+    measures.responses = responses(call, mouth, ear, measures.uplink, measures.downlink)
+    measures.barge_ins = barge_ins(call, mouth, ear, measures.downlink, model)
     return measures
+
+
+def _without_playout(answers: list[Passage], ear: EarTrack) -> list[float]:
+    found = []
+    for answer in answers:
+        for ms, sample in zip(answer.latencies_ms, answer.samples, strict=True):
+            wait_ms = ear.wait_ms_at(sample)
+            if wait_ms is not None:
+                found.append(ms - wait_ms)
+    return found
 
 
 def failures(call: CallRecord, measures: CallMeasures) -> list[str]:
@@ -137,6 +160,8 @@ def failures(call: CallRecord, measures: CallMeasures) -> list[str]:
     lost = [p.what for p in measures.uplink if not p.found]
     if lost:
         reasons.append(f"the model did not hear {', '.join(lost)}")
+    if measures.own_echoes:
+        reasons.append(f"it heard itself say {', '.join(measures.own_echoes)}")
     unheard = sum(1 for p in measures.downlink if not p.found)
     if unheard:
         n = len(measures.downlink)
@@ -146,7 +171,7 @@ def failures(call: CallRecord, measures: CallMeasures) -> list[str]:
 
 def _uplink(said: Said, mouth: Recording, heard: Recording) -> Passage:
     sound = mouth.pcm[said.start : said.end]
-    return _passage(said.what, sound, said.start, mouth, heard)
+    return find_passage(said.what, sound, said.start, mouth, heard)
 
 
 def _downlink(call: CallRecord, spoken: Recording, ear: Recording) -> list[Passage]:
@@ -154,6 +179,8 @@ def _downlink(call: CallRecord, spoken: Recording, ear: Recording) -> list[Passa
     for number, span in enumerate(active_spans(spoken.pcm, join_ms=JOIN_MS)):
         start, end = span.start, span.end
         left_s = spoken.timeline.time_at(start)
+        if left_s < ear.start_s + SETTLED_S:
+            continue  # it began before this caller had joined
         cut_s = call.hung_up_s - LAST_WORD_S
         cut_s = min([cut_s, *(t for t in call.flushes_s if t > left_s)])
         # What was on its way when the buffer was flushed, or when we hung up, was
@@ -162,95 +189,31 @@ def _downlink(call: CallRecord, spoken: Recording, ear: Recording) -> list[Passa
         if end - start < 0.2 * RATE_HZ:
             continue
         sound = spoken.pcm[start:end]
-        passages.append(_passage(f"answer {number + 1}", sound, start, spoken, ear))
+        passages.append(find_passage(f"answer {number + 1}", sound, start, spoken, ear))
     return passages
 
 
-def _passage(
-    what: str, sound: Pcm, start: int, source: Recording, target: Recording
-) -> Passage:
-    """Find `sound`, which begins at sample `start` of the source, in the target."""
-    spans = active_spans(sound, join_ms=JOIN_MS)
-    if not spans:
-        return Passage(what, found=False)
-    first, last = spans[0].start, spans[-1].end
-    left_s = (
-        source.timeline.time_at(start + first),
-        source.timeline.time_at(start + last),
-    )
-    offset, window = target.window(left_s[0] - EARLY_S - 0.5, left_s[1] + LATE_S)
-    if what.startswith("tone:"):
-        sent, got = read_tone(sound), read_tone(window)
-        return Passage(what, found=got.hz is not None, left_s=left_s, tone=(sent, got))
-    match = locate(sound[first:last], window)
-    if match is None:
-        return Passage(what, found=False, left_s=left_s)
-    active = sound[first:last]
-    lie = align(active, window, at=match.at, early_ms=400.0, late_ms=600.0)
-    whole = continuity(active, window, lie)
-    if not lie.matched.any():
-        return Passage(what, found=False, left_s=left_s, continuity=whole)
-    samples = offset + lie.centres[lie.matched] + lie.lags[lie.matched]
-    came = [
-        target.timeline.time_at(offset + edge + lie.lag_at(edge))
-        for edge in (0, active.size)
-    ]
-    return Passage(
-        what,
-        found=True,
-        latencies_ms=tuple(_latencies_ms(lie, start + first, offset, source, target)),
-        samples=tuple(float(sample) for sample in samples),
-        confidence=match.confidence,
-        left_s=left_s,
-        came_s=(came[0], came[1]),
-        continuity=whole,
-    )
+def _from_other(other: CallRecord, call: CallRecord, ear: Recording) -> list[Passage]:
+    mouth, spoken = other.mouth.recording(), other.mouth.spoken()
+    # By capture time: between people the capture frame counts as it does for them.
+    source = Recording(mouth.pcm, spoken)
+    found = []
+    for said in other.said:
+        begins_s, ends_s = spoken.time_at(said.start), spoken.time_at(said.end)
+        if begins_s > ear.start_s + SETTLED_S and ends_s < call.hung_up_s - LAST_WORD_S:
+            sound = mouth.pcm[said.start : said.end]
+            found.append(find_passage(said.what, sound, said.start, source, ear))
+    return found
 
 
-def _latencies_ms(
-    lie: Alignment, start: int, offset: int, source: Recording, target: Recording
-) -> list[float]:
-    return [
-        (
-            target.timeline.time_at(offset + centre + lag)
-            - source.timeline.time_at(start + centre)
-        )
-        * 1000
-        for centre, lag in zip(
-            lie.centres[lie.matched], lie.lags[lie.matched], strict=True
-        )
-    ]
-
-
-def _responses(call: CallRecord, mouth: Recording, measures: CallMeasures) -> None:
-    """Pair each question with the first answer heard before the next question."""
-    if call.ear is None or not call.said:
-        return
-    ear, spoken = call.ear.sound, call.mouth.spoken()
-    onsets_s = [
-        ear.timeline.time_at(s.start) for s in active_spans(ear.pcm, join_ms=JOIN_MS)
-    ]
-    starts_s = [spoken.time_at(said.start) for said in call.said]
-    for number, said in enumerate(call.said):
-        spans = active_spans(mouth.pcm[said.start : said.end])
-        if not spans or said.over_answer:
-            continue
-        end_s = spoken.time_at(said.start + spans[-1].end)
-        until_s = (*starts_s, float("inf"))[number + 1]
-        after = [t for t in onsets_s if end_s < t < until_s]
-        if after:
-            measures.response_latency_ms.append((after[0] - end_s) * 1000)
-            share = _model_share_ms(measures, number, after[0])
-            if share is not None:
-                measures.model_response_ms.append(share)
-
-
-def _model_share_ms(
-    measures: CallMeasures, number: int, onset_s: float
-) -> float | None:
-    if number >= len(measures.uplink) or not measures.uplink[number].found:
-        return None
-    for answer in measures.downlink:
-        if answer.found and abs(answer.came_s[0] - onset_s) < SAME_ONSET_S:
-            return (answer.left_s[0] - measures.uplink[number].came_s[1]) * 1000
-    return None
+def _own_echoes(call: CallRecord, mouth: Recording, ear: Recording) -> list[str]:
+    spoken = call.mouth.spoken()
+    found = []
+    for said in call.said:
+        if said.what.startswith("tone:"):
+            continue  # a tone in an answer would be taken for one's own
+        begins_s, ends_s = spoken.time_at(said.start), spoken.time_at(said.end)
+        _, window = ear.window(begins_s, ends_s + ECHO_S)
+        if locate(mouth.pcm[said.start : said.end], window) is not None:
+            found.append(said.what)
+    return found

@@ -19,6 +19,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from simulator.eager_receiver import receive_eagerly
 from simulator.ice import host_addresses
 from simulator.opus_track import Halver, MicrophoneTrack, frame_to_pcm
 from simulator.timeline import Pcm
@@ -127,6 +128,9 @@ class Peer:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if self._reader is None and track.kind == "audio":
+            for receiver in self._pc.getReceivers():
+                if receiver.track is track:
+                    receive_eagerly(receiver)
             self._reader = asyncio.create_task(self._read(track), name="ear")
 
     async def _read(self, track: MediaStreamTrack) -> None:

@@ -282,7 +282,8 @@ class PlayoutBuffer:
         look_ahead_ms = MAX_LAG_MS + (CORRELATION_MS if direction > 0 else 0)
         if self.buffered < _samples(look_ahead_ms):
             return
-        lag, likeness, is_quiet = self._best_lag(direction)
+        lag, likeness, rms = self._repetition(direction)
+        is_quiet = _dbfs(rms) < QUIET_DBFS
         patience = (self.clock - self._next_splice) / _samples(PATIENCE_MS)
         if not is_quiet and likeness < WANTED_LIKENESS - patience:
             return
@@ -294,13 +295,12 @@ class PlayoutBuffer:
         self._correction = rest if rest * direction > 0 else 0.0
         self._next_splice = self.clock + _samples(SPLICE_EVERY_MS)
 
-    def _best_lag(self, direction: int) -> tuple[int, float, bool]:
+    def _repetition(self, direction: int) -> tuple[int, float, float]:
+        """Where the voice repeats itself (web/audio/pitch.js): lag, likeness, rms."""
         length = _samples(CORRELATION_MS)
         shortest, longest = _samples(MIN_LAG_MS), _samples(MAX_LAG_MS)
         here = self._at(self._read, length).astype(np.float64)
         energy = 1e-9 + float(np.sum(np.square(here)))
-        if _dbfs(math.sqrt(energy / length)) < QUIET_DBFS:
-            return longest, 0.0, True
         lags = np.arange(shortest, longest + 1)
         lowest = self._read + (shortest if direction > 0 else -longest)
         around = self._at(lowest, longest - shortest + length).astype(np.float64)
@@ -310,7 +310,7 @@ class PlayoutBuffer:
         there = 1e-9 + np.sum(np.square(others), axis=1)
         likeness = product / np.sqrt((energy / 2) * there)
         best = int(np.argmax(likeness))
-        return int(lags[best]), float(likeness[best]), False
+        return int(lags[best]), float(likeness[best]), math.sqrt(energy / length)
 
     # --- splices
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.scenario import Said
+from simulator.mouth import Said
 from simulator.timeline import FRAME_S, FRAME_SAMPLES, Pcm, Recording, Timeline
 
 
@@ -84,6 +84,9 @@ class CallRecord:
     leg: str
     tag: str
     conversation_id: str
+    conversation: int = 0
+    """Number of the conversation; several callers may share one."""
+    caller: str = "caller"
     session_id: str | None = None
     client_id: str | None = None
     failure: str | None = None
@@ -98,6 +101,8 @@ class CallRecord:
     said: list[Said] = field(default_factory=list)
     unanswered: int = 0
     flushes_s: list[float] = field(default_factory=list)
+    states: list[tuple[float, str]] = field(default_factory=list)
+    """What the bridge said the model does, and when."""
     tools: dict[str, str] = field(default_factory=dict)
     """call_id -> last status."""
     transcripts: dict[str, int] = field(default_factory=dict)

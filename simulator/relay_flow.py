@@ -32,6 +32,8 @@ MAX_STALE_SOCKETS: Final = 32
 TIMER_GRAIN_S: Final = 0.0005
 """Event loops wake on whole milliseconds, rounded up. Half of one is taken off each
 deadline, so that the error of a delay is centred on zero and not on +0.5 ms."""
+SHORTEST_TIMER_S: Final = 0.0006
+"""uvloop rounds to whole milliseconds: anything shorter would be 0, and spin."""
 
 Packet = tuple[bytes, Address]
 """A datagram and the client address it comes from or goes to."""
@@ -66,6 +68,7 @@ class RelayFlow:
         self._backs: OrderedDict[Address, UdpSocket] = OrderedDict()
         self._stale: deque[UdpSocket] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_s = 0.0  # uvloop's handle does not always know its own time
         self._is_closed = False
         self._front = UdpSocket(self._loop, front_host, self._from_client)
         self._arm()
@@ -153,12 +156,13 @@ class RelayFlow:
                 self.rebind()
         deadline_s = self._path.next_deadline()
         if self._timer is not None:
-            if deadline_s is not None and self._timer.when() <= deadline_s:
+            if deadline_s is not None and self._wakes_s <= deadline_s:
                 return  # it wakes early enough, and then arms itself again
             self._timer.cancel()
             self._timer = None
         if deadline_s is not None and not self._is_closed:
-            self._timer = self._loop.call_at(deadline_s - TIMER_GRAIN_S, self._wake)
+            self._wakes_s = max(deadline_s - TIMER_GRAIN_S, now_s + SHORTEST_TIMER_S)
+            self._timer = self._loop.call_at(self._wakes_s, self._wake)
 
     def _wake(self) -> None:
         self._timer = None

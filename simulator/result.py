@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from simulator.analysis import ToneReading
-from simulator.measures import CallMeasures, Passage, failures
+from simulator.measures import CallMeasures, failures
+from simulator.passage import Passage
 from simulator.record import CallRecord
 
 Json: TypeAlias = dict[str, Any]
@@ -17,6 +18,9 @@ LATE_MS = 10.0
 """Frames handed over later than this (p95) tell of a generator that cannot keep up."""
 LAG_MS = 20.0
 """Likewise for the event loop."""
+STOLEN_PERCENT = 2.0
+CPU_PERCENT = 85.0
+"""A loop busier than this queues its own work and measures that."""
 STALL_MS = 60.0
 """A single stall longer than this is heard as a gap which is not the bridge's."""
 
@@ -44,6 +48,17 @@ def distribution(values: Iterable[float], reason: str | None) -> Json:
     return out
 
 
+def lows(values: Iterable[float | None]) -> Json:
+    """n, p50, p5 and min of a score where less is worse; None values left out."""
+    ordered = sorted(value for value in values if value is not None)
+    n = len(ordered)
+    out: Json = {"n": n}
+    for name, share in (("p50", 0.50), ("p5", 0.05), ("min", 0.0)):
+        rank = max(1, math.ceil(share * n))
+        out[name] = round(ordered[rank - 1], 3) if n else None
+    return out
+
+
 @dataclass(frozen=True, slots=True)
 class GeneratorHealth:
     """How well the simulator kept time: without it no figure is to be trusted."""
@@ -53,6 +68,10 @@ class GeneratorHealth:
     loop_lag_ms: Json
     fake_lateness_ms: Json | None = None
     """The fake's own account, if it gave one."""
+    stolen_percent: float | None = None
+    """CPU time the machine's owner gave to others, of all CPU time."""
+    cpu_percent: float | None = None
+    """Of one core, what the simulator itself used."""
 
     def doubts(self) -> list[str]:
         """Why the figures are unreliable, in words; empty when they are not."""
@@ -70,6 +89,12 @@ class GeneratorHealth:
             late_ms = (figures or {}).get("p95")
             if late_ms is not None and late_ms > limit_ms:
                 doubts.append(f"{name} late by {late_ms:g} ms (p95 > {limit_ms:g})")
+        for name, percent, limit in (
+            ("the machine lost", self.stolen_percent, STOLEN_PERCENT),
+            ("the simulator needs", self.cpu_percent, CPU_PERCENT),
+        ):
+            if percent is not None and percent > limit:
+                doubts.append(f"{name} {percent:.1f} % of CPU time (> {limit:g})")
         return doubts
 
 
@@ -94,6 +119,8 @@ class CallResult:
             "call": call.index,
             "ok": not self.failures,
             "failures": self.failures,
+            "conversation": call.conversation,
+            "caller": call.caller,
             "leg": call.leg,
             "session_id": call.session_id,
             "conversation_id": call.conversation_id,
@@ -110,12 +137,19 @@ class CallResult:
             "playout_ms": percentiles(measures.playout_ms),
             "response_latency_ms": percentiles(measures.response_latency_ms),
             "model_response_ms": distribution(measures.model_response_ms, reason),
+            "mouth_to_ear_ms": distribution(measures.mouth_to_ear_ms, reason),
+            "barge_in_stop_ms": percentiles(measures.barge_in_stop_ms),
+            "barge_in_beyond_vad_ms": percentiles(measures.barge_in_beyond_vad_ms),
+            "mouth_to_other_ear_ms": percentiles(measures.mouth_to_other_ear_ms),
+            "others_heard": _found(measures.from_others),
             "audio_heard_s": round(measures.audio_heard_s, 2),
             "ear_level_dbfs": None if level is None else round(level, 1),
             "gaps_ms": distribution(measures.gaps_ms, reason),
             "uplink_gaps_ms": distribution(_gaps(measures.uplink), reason),
             "uplink_gain_db": distribution(_gains(measures.uplink), reason),
             "downlink_gain_db": distribution(_gains(measures.downlink), reason),
+            "question_stoi": lows(p.stoi for p in measures.uplink),
+            "answer_stoi": lows(p.stoi for p in measures.downlink),
             "function_calls": len(call.tools),
             "errors": call.errors,
             "lateness_ms": percentiles(call.mouth.lateness_ms),
@@ -170,11 +204,17 @@ def summary(
         "playout_ms": _pooled(results, "playout_ms", None),
         "response_latency_ms": _pooled(results, "response_latency_ms", None),
         "model_response_ms": _pooled(results, "model_response_ms", reason),
+        "mouth_to_ear_ms": _pooled(results, "mouth_to_ear_ms", reason),
+        "barge_in_stop_ms": _pooled(results, "barge_in_stop_ms", None),
+        "barge_in_beyond_vad_ms": _pooled(results, "barge_in_beyond_vad_ms", reason),
+        "mouth_to_other_ear_ms": _pooled(results, "mouth_to_other_ear_ms", None),
         "audio_heard_s": percentiles([r.measures.audio_heard_s for r in results]),
         "gaps_ms": _pooled(results, "gaps_ms", reason),
         "uplink_gaps_ms": distribution(
             [ms for r in results for ms in _gaps(r.measures.uplink)], reason
         ),
+        "question_stoi": lows(p.stoi for r in results for p in r.measures.uplink),
+        "answer_stoi": lows(p.stoi for r in results for p in r.measures.downlink),
         "function_calls": sum(len(r.call.tools) for r in results),
         "server_cpu_ms_per_session_s": cpu,
         "session_s": round(talked_s, 1),
@@ -184,6 +224,8 @@ def summary(
             "lateness_ms": health.lateness_ms,
             "loop_lag_ms": health.loop_lag_ms,
             "fake_lateness_ms": health.fake_lateness_ms,
+            "stolen_percent": health.stolen_percent,
+            "cpu_percent": health.cpu_percent,
         },
     }
 
@@ -191,6 +233,12 @@ def summary(
 def _pooled(results: Sequence[CallResult], name: str, reason: str | None) -> Json:
     values = [v for r in results for v in getattr(r.measures, name)]
     return distribution(values, reason)
+
+
+def _found(passages: Sequence[Passage]) -> str | None:
+    """How many of how many, or None when there were none to find."""
+    found = sum(1 for p in passages if p.found)
+    return f"{found}/{len(passages)}" if passages else None
 
 
 def _gaps(passages: Sequence[Passage]) -> list[float]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
+import itertools
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,11 +17,16 @@ import aiohttp
 from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
 from simulator.call import Call, CallPlan
 from simulator.capture import CaptureClock
+from simulator.conversation import Line, converse
 from simulator.fake_control import FakeControl, FakeUnavailableError
+from simulator.keep import keep_call
+from simulator.machine import CpuReading
 from simulator.measures import measure
+from simulator.network import Profile
 from simulator.peer import Leg
 from simulator.playout import PlayoutConfig
-from simulator.record import ModelRecord
+from simulator.record import CallRecord, ModelRecord
+from simulator.relay import Relay
 from simulator.result import CallResult, GeneratorHealth, percentiles, summary
 from simulator.scenario import Scenario
 from simulator.speech import prepare
@@ -36,15 +43,22 @@ class RunPlan:
 
     url: str
     sessions: int
+    """Conversations at the same time."""
     seconds: float
+    """Length of each."""
     scenario: Callable[[int], Scenario]
-    """Gives each caller (by number) its scenario."""
+    """Gives each conversation (by number) what happens in it."""
     leg: Leg = "datachannel"
     stagger_s: float = 0.13
     """Time between two calls' starts; not a multiple of 20 ms, so that the callers'
     frames do not all fall on the same instant."""
     fake_url: str | None = None
     """The fake's address; None asks the bridge for it."""
+    network: Profile | None = None
+    """Leads every browser leg over this impaired network."""
+    network_seed: int = 0
+    keep: Path | None = None
+    """Folder for the sound and the timeline of each call."""
     playout: PlayoutConfig = field(default_factory=PlayoutConfig)
     drift_ppm: float = 0.0
     addresses: tuple[str, ...] | None = ("127.0.0.1",)
@@ -73,30 +87,46 @@ async def run(plan: RunPlan, progress: Callable[[str], None]) -> RunResult:
 
     Raises:
         CallFailedError: nobody answers at the bridge's address.
+        OSError: the folder to keep calls in cannot be written to.
     """
     for index in range(plan.sessions):
         for what in plan.scenario(index).sounds():
             prepare(what)  # decoded now, not while others talk
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, trust_env=False) as http:
+    if plan.keep is not None:
+        plan.keep.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        )
+        relay = await _relay(plan, stack)
         api = BridgeApi(http, plan.url, plan.deadlines)
         health = await api.health()
         fake, reason = _fake(http, plan, health)
-        gc.collect()
-        gc.freeze()  # a full collection in mid-call would be measured as jitter
-        async with CaptureClock(drift_ppm=plan.drift_ppm) as clock:
-            calls = await _calls(plan, api, clock, progress)
-        cpu_s = _cpu_s(health, await _health_after(api))
+        if fake is not None:
+            await fake.reset_lateness()
+        clock = await stack.enter_async_context(CaptureClock(drift_ppm=plan.drift_ppm))
+        before = CpuReading.now()
+        calls = await _calls(plan, Line(api, clock, relay), progress)
+        kept_time = await _kept_time(clock, before, fake)
+        health_after = await _health_after(api)
+        cpu_s = _cpu_s(health, health_after)
+        if fake is None:  # a bridge just started may not have had its fake yet
+            fake, reason = _fake(http, plan, health_after)
         progress("analysing …")
         await asyncio.sleep(SETTLE_S)
-        fake_lateness = await _fake_lateness(fake)
-        results = [await _analyse(call, fake, reason) for call in calls]
-    kept_time = GeneratorHealth(
-        lateness_ms=percentiles(clock.health.lateness_ms),
-        loop_lag_ms=percentiles(clock.health.loop_lag_ms),
-        fake_lateness_ms=fake_lateness,
-    )
-    return RunResult(results, summary(results, kept_time, server_cpu_s=cpu_s))
+        results = await _analyse_all(plan, calls, fake, reason)
+    figures = summary(results, kept_time, server_cpu_s=cpu_s)
+    if relay is not None:
+        figures["network"] = relay.as_dict()
+    return RunResult(results, figures)
+
+
+async def _relay(plan: RunPlan, stack: AsyncExitStack) -> Relay | None:
+    if plan.network is None:
+        return None
+    allow_remote = plan.addresses is None
+    relay = Relay(plan.network, seed=plan.network_seed, allow_remote=allow_remote)
+    return await stack.enter_async_context(relay)
 
 
 def _fake(
@@ -112,40 +142,59 @@ def _fake(
 
 
 async def _calls(
-    plan: RunPlan, api: BridgeApi, clock: CaptureClock, progress: Callable[[str], None]
+    plan: RunPlan, line: Line, progress: Callable[[str], None]
 ) -> list[Call]:
+    plans = _call_plans(plan)
+    n_calls = sum(len(callers) for callers in plans)
     finished = 0
 
-    async def one(index: int) -> Call:
+    def on_over(record: CallRecord) -> None:
         nonlocal finished
-        await asyncio.sleep(index * plan.stagger_s)
-        call = Call(_call_plan(plan, index), api, clock)
-        record = await call.run()
         finished += 1
         state = record.failure or f"talked {record.talk_s:.1f} s"
-        progress(f"[{finished}/{plan.sessions}] call {index}: {state}")
-        return call
+        progress(f"[{finished}/{n_calls}] call {record.index}: {state}")
+
+    async def one(number: int, callers: list[CallPlan]) -> list[Call]:
+        await asyncio.sleep(number * plan.stagger_s)
+        return await converse(callers, line, on_over)
 
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(one(index), name=f"call-{index}")
-            for index in range(plan.sessions)
+            group.create_task(one(number, callers), name=f"conversation-{number}")
+            for number, callers in enumerate(plans)
         ]
-    return [task.result() for task in tasks]
+    return [call for task in tasks for call in task.result()]
 
 
-def _call_plan(plan: RunPlan, index: int) -> CallPlan:
-    return CallPlan(
-        index=index,
-        scenario=plan.scenario(index),
-        seconds=plan.seconds,
-        leg=plan.leg,
-        tag=f"sim-{uuid.uuid4().hex}",
-        conversation_id=str(uuid.uuid4()),
-        playout=plan.playout,
-        addresses=plan.addresses,
-        deadlines=plan.deadlines,
-    )
+def _call_plans(plan: RunPlan) -> list[list[CallPlan]]:
+    """The callers of each conversation, numbered through."""
+    numbers = itertools.count()
+    plans = []
+    for conversation in range(plan.sessions):
+        tag = f"sim-{uuid.uuid4().hex}"
+        conversation_id = str(uuid.uuid4())
+        callers = []
+        for part in plan.scenario(conversation).parts:
+            until_s = plan.seconds if part.leaves_s is None else part.leaves_s
+            until_s = min(until_s, plan.seconds)
+            if part.joins_s >= until_s:
+                continue
+            callers.append(
+                CallPlan(
+                    index=next(numbers),
+                    part=part,
+                    seconds=until_s - part.joins_s,
+                    leg=plan.leg,
+                    tag=tag,
+                    conversation=conversation,
+                    conversation_id=conversation_id,
+                    playout=plan.playout,
+                    addresses=plan.addresses,
+                    deadlines=plan.deadlines,
+                )
+            )
+        plans.append(callers)
+    return plans
 
 
 async def _health_after(api: BridgeApi) -> dict[str, Any]:
@@ -163,56 +212,45 @@ def _cpu_s(before: dict[str, Any], after: dict[str, Any]) -> float | None:
         return None
 
 
-async def _fake_lateness(fake: FakeControl | None) -> dict[str, Any] | None:
+async def _kept_time(
+    clock: CaptureClock, before: CpuReading, fake: FakeControl | None
+) -> GeneratorHealth:
+    now = CpuReading.now()
+    return GeneratorHealth(
+        lateness_ms=percentiles(clock.health.lateness_ms),
+        loop_lag_ms=percentiles(clock.health.loop_lag_ms),
+        fake_lateness_ms=await fake.lateness() if fake is not None else None,
+        stolen_percent=before.stolen_percent(now),
+        cpu_percent=before.own_percent(now),
+    )
+
+
+async def _analyse_all(
+    plan: RunPlan, calls: list[Call], fake: FakeControl | None, reason: str | None
+) -> list[CallResult]:
+    """One conversation after the other, so that only one's sound is in memory twice."""
+    results = []
+    records = [call.hear() for call in calls]
+    for _, group in itertools.groupby(records, key=lambda r: r.conversation):
+        callers = list(group)
+        model, why_not = await _model_record(callers, fake, reason)
+        for record in callers:
+            others = [o for o in callers if o is not record and o.ear is not None]
+            measures = measure(record, model, why_not, others)
+            if plan.keep is not None:
+                keep_call(plan.keep, record, model, measures)
+            results.append(CallResult(record, measures))
+    return results
+
+
+async def _model_record(
+    callers: list[CallRecord], fake: FakeControl | None, reason: str | None
+) -> tuple[ModelRecord | None, str | None]:
+    if all(record.ear is None for record in callers):
+        return None, "the call never began"
     if fake is None:
-        return None
+        return None, reason
     try:
-        lateness = (await fake.health()).get("lateness_ms")
-    except FakeUnavailableError:
-        return None
-    return lateness if isinstance(lateness, dict) else None
-
-
-async def _analyse(
-    call: Call, fake: FakeControl | None, reason: str | None
-) -> CallResult:
-    record = call.hear()
-    model: ModelRecord | None = None
-    if fake is not None and record.ear is not None:
-        try:
-            model = await fake.record(record.tag)
-        except FakeUnavailableError as exc:
-            reason = str(exc)
-    elif record.ear is None:
-        reason = "the call never began"
-    return CallResult(record, measure(record, model, reason))
-
-
-def describe(result: RunResult) -> Sequence[str]:
-    """The run in a few lines for a person."""
-    figures = result.summary
-    lines = [
-        f"{figures['calls']} calls, {figures['failed']} failed, "
-        f"{figures['function_calls']} function calls"
-    ]
-    for name in (
-        "connect_ms",
-        "mouth_to_model_ms",
-        "model_to_ear_ms",
-        "response_latency_ms",
-        "model_response_ms",
-        "gaps_ms",
-        "audio_heard_s",
-    ):
-        f = figures[name]
-        if f["n"]:
-            lines.append(
-                f"{name:22} p50 {f['p50']:9.2f}  p95 {f['p95']:9.2f}  "
-                f"p99 {f['p99']:9.2f}  max {f['max']:9.2f}  n {f['n']}"
-            )
-        else:
-            lines.append(f"{name:22} not measured: {f.get('reason', 'no values')}")
-    cpu = figures["server_cpu_ms_per_session_s"]
-    lines.append(f"{'server CPU':22} {cpu} ms per session-second")
-    lines += [f"unreliable: {doubt}" for doubt in figures["doubts"]]
-    return lines
+        return await fake.record(callers[0].tag), None
+    except FakeUnavailableError as exc:
+        return None, str(exc)

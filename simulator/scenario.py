@@ -1,18 +1,10 @@
-"""A call as data: what is said when, and the mouth that says it. Sans-IO."""
+"""A conversation as data: who speaks what when, who joins and who leaves. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import TypeAlias
-
-import numpy as np
-
-from simulator.timeline import FRAME_S, FRAME_SAMPLES, Pcm
-
-SILENT_FRAME: Pcm = np.zeros(FRAME_SAMPLES, dtype=np.int16)
-SILENT_FRAME.setflags(write=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +43,52 @@ Step: TypeAlias = Say | Wait | HearAnswer | HearSome
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
-    """The steps of one caller, from the first to the last or round and round."""
+class Part:
+    """What one caller does, from the first step to the last or round and round."""
 
-    name: str
     steps: tuple[Step, ...]
     repeats: bool = True
+    name: str = "caller"
+    joins_s: float = 0.0
+    """When it joins, counted from the conversation's start."""
+    leaves_s: float | None = None
+    """When it hangs up; None stays to the end."""
+
+    def __post_init__(self) -> None:
+        if self.joins_s < 0:
+            raise ValueError(f"{self.name} joins before the start")
+        if self.leaves_s is not None and self.leaves_s <= self.joins_s:
+            raise ValueError(f"{self.name} leaves before joining")
 
     def sounds(self) -> set[str]:
         """Every sound it says."""
         return {step.what for step in self.steps if isinstance(step, Say)}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One conversation: the parts of everybody in it. The first part opens it."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ValueError("a conversation needs somebody")
+        if self.parts[0].joins_s:
+            raise ValueError("the first part joins at 0")
+        names = [part.name for part in self.parts]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two parts of the same name: {names}")
+
+    def sounds(self) -> set[str]:
+        """Every sound anybody says."""
+        return {sound for part in self.parts for sound in part.sounds()}
+
+
+def alone(name: str, *steps: Step, repeats: bool = True) -> Scenario:
+    """A conversation of one caller with the model."""
+    return Scenario(name, (Part(steps, repeats),))
 
 
 TALK = ("hello", "list_files", "weather_oslo", "what_can_you_do", "how_are_you")
@@ -69,178 +97,66 @@ TALK = ("hello", "list_files", "weather_oslo", "what_can_you_do", "how_are_you")
 def conversation(sounds: Sequence[str] = TALK, *, start_at: int = 0) -> Scenario:
     """Question, answer, a breath, next question; `start_at` turns the order round."""
     turn = start_at % len(sounds)
-    ordered = [*sounds[turn:], *sounds[:turn]]
     steps: list[Step] = [Wait(0.5)]
-    for sound in ordered:
+    for sound in [*sounds[turn:], *sounds[:turn]]:
         steps += [Say(sound), HearAnswer(), Wait(0.3)]
-    return Scenario("talk", tuple(steps))
+    return alone("talk", *steps)
 
 
 def interruption(question: str = "tell_story", interjection: str = "stop") -> Scenario:
     """Ask for something long, talk over the answer, listen to what comes then."""
-    return Scenario(
+    return alone(
         "interrupt",
-        (
-            Wait(0.5),
-            Say(question),
-            HearSome(2.0),
-            Say(interjection),
-            HearAnswer(),
-            Wait(0.5),
-        ),
+        Wait(0.5),
+        Say(question),
+        HearSome(2.0),
+        Say(interjection),
+        HearAnswer(),
+        Wait(0.5),
     )
 
 
 def listening() -> Scenario:
     """Say nothing at all."""
-    return Scenario("listen", (Wait(3600.0),))
+    return alone("listen", Wait(3600.0))
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One sound that left the mouth: samples [start, end) of the mouth's recording."""
-
-    what: str
-    start: int
-    end: int
-    over_answer: bool = False
-    """Whether an answer was being heard when it began."""
-
-
-@dataclass(slots=True)
-class _Hearing:
-    since_s: float | None = None
-    last_s: float = -1e9
-    busy: bool = False
-
-
-class Mouth:
-    """Turns a scenario and what is heard into 20 ms frames.
-
-    Call `next_frame` once per frame in order of time; tell it what the ear gets with
-    `heard` and what the bridge's `state` says with `busy`.
-    """
-
-    def __init__(
-        self,
-        scenario: Scenario,
-        prepare: Callable[[str], Pcm],
-        *,
-        last_word_s: float = float("inf"),
-    ) -> None:
-        """Args:
-        scenario: what to do.
-        prepare: gives the samples of a named sound, int16, 24 kHz.
-        last_word_s: no sound begins after this time.
-        """
-        self._steps = self._steps_of(scenario)
-        self._prepare = prepare
-        self._last_word_s = last_word_s
-        self._step: Step | None = next(self._steps, None)
-        self._since_s: float | None = None
-        self._hearing = _Hearing()
-        self._sound: Pcm | None = None
-        self._offset = 0
-        self._n_frames = 0
-        self.said: list[Said] = []
-        self.unanswered = 0
-        """Questions after which nothing was heard within the time a person waits."""
-
-    @staticmethod
-    def _steps_of(scenario: Scenario) -> Iterator[Step]:
-        if scenario.repeats and scenario.steps:
-            return chain.from_iterable(repeat(scenario.steps))
-        return iter(scenario.steps)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every step of a scenario without repetition is behind us."""
-        return self._step is None
-
-    def heard(self, now_s: float) -> None:
-        """The ear got sound at this time."""
-        if self._hearing.since_s is None:
-            self._hearing.since_s = now_s
-        self._hearing.last_s = now_s
-
-    def busy(self, is_busy: bool) -> None:
-        """The bridge says the model is still thinking, speaking or using a tool."""
-        self._hearing.busy = is_busy
-
-    def next_frame(self, now_s: float) -> Pcm:
-        """The next 480 samples: speech or silence. Never blocks, never empty."""
-        frame = self._speak(now_s) if self._sound is not None else self._act(now_s)
-        self._n_frames += 1
-        return frame
-
-    def _act(self, now_s: float) -> Pcm:
-        for _ in range(8):  # a scenario of zero waits must not spin for ever
-            step = self._step
-            if step is None:
-                return SILENT_FRAME
-            if self._since_s is None:
-                self._since_s = now_s
-            if isinstance(step, Say):
-                if now_s > self._last_word_s:
-                    return SILENT_FRAME
-                self._begin(step, now_s)
-                return self._speak(now_s)
-            if not self._is_over(step, now_s - self._since_s, now_s):
-                return SILENT_FRAME
-            self._advance()
-        return SILENT_FRAME
-
-    def _is_over(self, step: Step, waited_s: float, now_s: float) -> bool:
-        if isinstance(step, Wait):
-            return waited_s >= step.seconds - FRAME_S / 2
-        hearing = self._hearing
-        if hearing.since_s is None:
-            if isinstance(step, HearAnswer | HearSome) and waited_s >= step.timeout_s:
-                self.unanswered += 1
-                return True
-            return False
-        if isinstance(step, HearSome):
-            return now_s - hearing.since_s >= step.seconds - FRAME_S / 2
-        if isinstance(step, HearAnswer):
-            quiet_s = now_s - hearing.last_s
-            patience_s = step.timeout_s if hearing.busy else step.quiet_s
-            return quiet_s >= patience_s
-        return True
-
-    def _begin(self, step: Say, now_s: float) -> None:
-        hearing = self._hearing
-        over = hearing.since_s is not None and now_s - hearing.last_s < 0.1
-        self._sound = self._prepare(step.what)
-        self._offset = 0
-        start = self._n_frames * FRAME_SAMPLES
-        self.said.append(Said(step.what, start, start + self._sound.size, over))
-
-    def _speak(self, now_s: float) -> Pcm:
-        assert self._sound is not None
-        frame = self._sound[self._offset : self._offset + FRAME_SAMPLES]
-        self._offset += FRAME_SAMPLES
-        if self._offset >= self._sound.size:
-            self._sound = None
-            # What is heard from here on is the answer to this.
-            self._hearing = _Hearing(busy=self._hearing.busy)
-            self._advance()
-        if frame.size < FRAME_SAMPLES:
-            frame = np.concatenate([frame, SILENT_FRAME[frame.size :]])
-        return frame
-
-    def _advance(self) -> None:
-        self._step = next(self._steps, None)
-        self._since_s = None
+def pair() -> Scenario:
+    """One asks, a second one joins and asks; the first leaves, the other goes on."""
+    return Scenario(
+        "pair",
+        (
+            Part(
+                (Wait(0.5), Say("hello"), HearAnswer(), Wait(60.0)),
+                name="first",
+                leaves_s=14.0,
+            ),
+            Part(
+                (
+                    Wait(3.0),
+                    Say("weather_oslo.awb"),
+                    HearAnswer(),
+                    Wait(4.0),
+                    Say("what_can_you_do.kal16"),
+                    HearAnswer(),
+                    Wait(60.0),
+                ),
+                name="second",
+                joins_s=5.0,
+            ),
+        ),
+    )
 
 
 def tones(what: str) -> Scenario:
     """One tone with silence around it: the proof of pitch, length and level."""
-    return Scenario("tone", (Wait(1.0), Say(what), Wait(3.0)), repeats=False)
+    return alone("tone", Wait(1.0), Say(what), Wait(3.0), repeats=False)
 
 
 SCENARIOS: dict[str, Callable[[int], Scenario]] = {
     "talk": lambda index: conversation(start_at=index),
     "interrupt": lambda index: interruption(),
     "listen": lambda index: listening(),
+    "pair": lambda index: pair(),
 }
-"""Ready-made scenarios by name; the argument is the caller's number."""
+"""Ready-made conversations by name; the argument is the conversation's number."""

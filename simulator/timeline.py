@@ -94,6 +94,22 @@ class Recording:
         """When its first sample passed."""
         return self.timeline.time_at(0)
 
+    def on_axis(self, start_s: float, n_samples: int) -> Pcm:
+        """The sound laid on a clock of constant rate from `start_s` on.
+
+        Every anchored piece is put where its anchor says; where two overlap the later
+        one is heard. Shape (n_samples,), silence where nothing passed.
+        """
+        out = np.zeros(n_samples, dtype=np.int16)
+        indices = self.timeline.indices
+        ends = np.append(indices[1:], self.n_samples)
+        for first, end, at_s in zip(indices, ends, self.timeline.times_s, strict=True):
+            place = round((float(at_s) - start_s) * RATE_HZ)
+            piece = self.pcm[first:end][max(0, -place) :]
+            place = max(0, place)
+            out[place : place + piece.size] = piece[: max(0, n_samples - place)]
+        return out
+
     def window(self, start_s: float, end_s: float) -> tuple[int, Pcm]:
         """First index and samples of what passed between two times.
 

@@ -1,11 +1,14 @@
 /**
- * Composition root of the voice page: wires one call, the conversation and the view.
+ * Composition root of the voice page: wires a call, the conversation and the view.
  */
 
-import { dbfsToMeter, SILENCE_DBFS } from "./audio/level.js";
-import { Call } from "./call/call.js";
+import { SILENT } from "./audio/audio-devices.js";
+import { listDevices, watchDevices } from "./audio/device-list.js";
+import { dbfsToMeter } from "./audio/level.js";
 import { Conversation } from "./call/conversation.js";
 import { CallFailure } from "./call/failures.js";
+import { LastingCall } from "./call/lasting-call.js";
+import { loadSettings, saveSettings } from "./settings.js";
 import { Texts } from "./texts/texts.js";
 import { View } from "./view/view.js";
 
@@ -17,25 +20,35 @@ const FIGURES_EVERY_MS = 500;
 class App {
   #texts = Texts.choose(navigator.languages, localStorage);
   #conversation = new Conversation();
-  /** @type {Call | null} */ #call = null;
-  /** @type {string | undefined} */ #conversationId;
+  /** @type {LastingCall | null} */ #call = null;
+  #invitedTo = new URLSearchParams(location.search).get("conversation") ?? undefined;
+  #conversationId = this.#invitedTo;
   /** @type {Omit<Model, "entries">} */
   #model = {
     phase: "idle",
     state: "idle",
     muted: false,
+    speakerMuted: false,
+    isInvited: this.#invitedTo !== undefined,
     modelKind: null,
     failure: null,
+    settings: loadSettings(localStorage),
+    devices: { microphones: [], speakers: [] },
   };
   #view = new View(this.#texts, {
     onStart: () => this.start(),
     onStop: () => this.stop(),
     onMute: () => this.#setMuted(!this.#model.muted),
+    onHold: (isHeld) => this.#setMuted(!isHeld),
+    onMuteSpeaker: () => this.#setSpeakerMuted(!this.#model.speakerMuted),
     onInterrupt: () => this.#call?.interrupt(),
     onRetry: () => this.#connect(),
     onDismiss: () => this.#change({ failure: null }),
     onText: (text) => this.#say(text),
     onLanguage: (language) => this.#speak(language),
+    onInvite: () => this.#copyInvitation(),
+    onSettings: (change) => this.#setUp(change),
+    onOpenSettings: () => this.#listDevices(),
   });
   #lastFrame = performance.now();
   #lastFigures = 0;
@@ -44,14 +57,15 @@ class App {
     this.#view.translate();
     this.#change({});
     requestAnimationFrame((now) => this.#animate(now));
+    watchDevices(() => this.#listDevices());
     window.addEventListener("pagehide", () => this.#call?.close());
   }
 
-  /** A new conversation. */
+  /** A new conversation, or the one this page was invited to. */
   start() {
     this.#conversation = new Conversation();
-    this.#conversationId = undefined;
-    void this.#connect();
+    this.#conversationId = this.#invitedTo;
+    this.#connect();
   }
 
   stop() {
@@ -78,32 +92,34 @@ class App {
   }
 
   /** Start a call; with a conversation that was cut off, go on with it. */
-  async #connect() {
+  #connect() {
     this.#hangUp();
-    const call = new Call({
-      base: document.baseURI,
+    const { settings, speakerMuted } = this.#model;
+    this.#call = new LastingCall({
+      base: new URL(".", document.baseURI),
+      settings,
       conversationId: this.#conversationId,
       onMessage: (message) => this.#take(message),
-      onLost: (failure) => this.#fail(failure),
+      onProgress: (progress) => this.#proceed(progress),
+      onEnd: (failure) => this.#fail(failure),
     });
-    this.#call = call;
-    this.#change({
-      phase: "connecting",
-      state: "connecting",
-      muted: false,
-      failure: null,
-    });
-    try {
-      await call.start();
-      if (this.#call === call) this.#goLive();
-    } catch (error) {
-      if (this.#call === call) this.#fail(CallFailure.from(error));
-    }
+    const muted = settings.pushToTalk; // then silence is the rule
+    this.#call.mute(muted);
+    this.#call.muteSpeaker(speakerMuted);
+    this.#change({ phase: "connecting", state: "connecting", muted, failure: null });
+    void this.#call.start();
   }
 
-  #goLive() {
-    const isWaiting = this.#model.state === "connecting";
-    this.#change({ phase: "live", state: isWaiting ? "listening" : this.#model.state });
+  /** @param {"live" | "reconnecting"} progress */
+  #proceed(progress) {
+    if (progress === "reconnecting") {
+      this.#conversation.end();
+      this.#change({ phase: "connecting", state: "reconnecting" });
+      return;
+    }
+    const { state } = this.#model; // the bridge may have told it already
+    const isWaiting = state === "connecting" || state === "reconnecting";
+    this.#change({ phase: "live", state: isWaiting ? "listening" : state });
   }
 
   /** @param {CallFailure} failure it ended, or never began, by itself */
@@ -137,11 +153,8 @@ class App {
       case "error": {
         const { code, message: words, retryable } = message.error;
         const failure = new CallFailure(code, { message: words, retryable });
-        return message.fatal ? this.#fail(failure) : this.#change({ failure });
+        return this.#change({ failure });
       }
-      case "ended":
-        // An error that explains it has come before, if there was one.
-        if (this.#call) this.#fail(new CallFailure("session_ended"));
     }
   }
 
@@ -149,6 +162,43 @@ class App {
   #setMuted(muted) {
     this.#call?.mute(muted);
     this.#change({ muted });
+  }
+
+  /** @param {boolean} speakerMuted */
+  #setSpeakerMuted(speakerMuted) {
+    this.#call?.muteSpeaker(speakerMuted);
+    this.#change({ speakerMuted });
+  }
+
+  /** @param {Partial<import("./settings.js").Settings>} change */
+  async #setUp(change) {
+    const settings = { ...this.#model.settings, ...change };
+    saveSettings(settings, localStorage);
+    this.#change({ settings });
+    if ("pushToTalk" in change) this.#setMuted(settings.pushToTalk);
+    try {
+      await this.#call?.use(settings);
+    } catch (error) {
+      this.#change({ failure: CallFailure.from(error) });
+    }
+    void this.#listDevices();
+  }
+
+  async #listDevices() {
+    this.#change({ devices: await listDevices() });
+  }
+
+  /** @returns {Promise<boolean>} whether the link is in the clipboard */
+  async #copyInvitation() {
+    if (!this.#conversationId) return false;
+    const link = new URL(".", document.baseURI);
+    link.searchParams.set("conversation", this.#conversationId);
+    try {
+      await navigator.clipboard.writeText(link.href);
+      return true;
+    } catch {
+      return false; // not allowed here
+    }
   }
 
   /** @param {string} text */
@@ -173,12 +223,9 @@ class App {
 
   /** @param {number} now ms */
   #animate(now) {
-    const levels = this.#call?.levels ?? {
-      microphone: SILENCE_DBFS,
-      speaker: SILENCE_DBFS,
-    };
+    const { microphone, speaker } = this.#call?.levels ?? SILENT;
     this.#view.renderLevels(
-      { you: dbfsToMeter(levels.microphone), assistant: dbfsToMeter(levels.speaker) },
+      { you: dbfsToMeter(microphone), assistant: dbfsToMeter(speaker) },
       now - this.#lastFrame,
     );
     this.#lastFrame = now;

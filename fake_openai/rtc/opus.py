@@ -6,12 +6,15 @@ to a thread. FFmpeg's libopus decoder always decodes at 48 kHz, so a half-band f
 follows it.
 """
 
+from collections import deque
 from fractions import Fraction
 from typing import Final
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from fake_openai.rtc.packet_cache import START, PacketCache, extended
 
 RATE_HZ: Final = 24_000
 FRAME_SAMPLES: Final = 480
@@ -20,6 +23,7 @@ RTP_CLOCK_HZ: Final = 48_000
 """Opus' RTP clock, whatever rate was encoded (RFC 7587 section 4.1)."""
 BIT_RATE_BPS: Final = 48_000
 _FLUSH_FRAMES: Final = 2
+_PRIMING_FRAMES: Final = 10
 # 31 taps on each side of the centre; every second one of a half-band filter is zero.
 _HALF_TAPS: Final = 31
 
@@ -31,12 +35,20 @@ class OpusEncoder:
     CELT silence packet leaves (its band energies are cleared by the silence flag), so a
     constant packet follows instead of a run of the encoder, and the next speech starts
     cleanly.
+
+    Args:
+        cache: packets of what was said before, by this encoder or another; None
+            encodes everything.
     """
 
-    def __init__(self) -> None:
-        self._codec: av.AudioCodecContext = _encoder_context()
+    def __init__(self, cache: PacketCache | None = None) -> None:
+        self._cache = cache
+        self._codec: av.AudioCodecContext | None = None
         self._pts = 0
         self._silent_frames = _FLUSH_FRAMES
+        self._history = START
+        # Frames the codec has not seen because their packets came from the cache.
+        self._unseen: deque[bytes] = deque(maxlen=_PRIMING_FRAMES)
 
     def encode(self, pcm: NDArray[np.int16] | None) -> bytes:
         """One packet for one frame.
@@ -44,18 +56,41 @@ class OpusEncoder:
         Args:
             pcm: int16, shape (480,), 24 kHz mono. None is silence.
         """
-        if pcm is None:
-            if self._silent_frames >= _FLUSH_FRAMES:
-                return silence_packet()
-            self._silent_frames += 1
-            pcm = _ZEROS
-        else:
+        if pcm is not None:
             self._silent_frames = 0
-        return self._run(pcm)
+            return self._packet(pcm.tobytes())
+        if self._silent_frames >= _FLUSH_FRAMES:
+            self._history = START
+            return silence_packet()
+        self._silent_frames += 1
+        return self._packet(_SILENT_FRAME)
 
-    def _run(self, pcm: NDArray[np.int16]) -> bytes:
+    def _packet(self, frame: bytes) -> bytes:
+        if self._cache is None:
+            return self._run(frame)
+        self._history = extended(self._history, frame)
+        packet = self._cache.get(self._history)
+        if packet is not None:
+            self._unseen.append(frame)
+            return packet
+        self._catch_up()
+        packet = self._run(frame)
+        self._cache.put(self._history, packet)
+        return packet
+
+    def _catch_up(self) -> None:
+        """Show the codec what it missed: Opus predicts each frame from those before.
+
+        Its prediction of the band energies halves with every frame, so ten are enough.
+        """
+        while self._unseen:
+            self._run(self._unseen.popleft())
+
+    def _run(self, pcm: bytes) -> bytes:
+        if self._codec is None:
+            self._codec = _encoder_context()
         frame = av.AudioFrame("s16", "mono", FRAME_SAMPLES)
-        frame.planes[0].update(pcm.tobytes())
+        frame.planes[0].update(pcm)
         frame.sample_rate = RATE_HZ
         frame.pts = self._pts
         frame.time_base = _TIME_BASE
@@ -67,7 +102,11 @@ class OpusEncoder:
 
 
 class OpusDecoder:
-    """Opus packets of any duration to 24 kHz mono PCM."""
+    """Opus packets of any duration to 24 kHz mono PCM.
+
+    A packet that has decoded to nothing but zeros twice is not decoded a third time in
+    a row: muted microphones cost nothing.
+    """
 
     def __init__(self) -> None:
         codec = av.CodecContext.create("libopus", "r")
@@ -77,6 +116,9 @@ class OpusDecoder:
         codec.format = av.AudioFormat("s16")
         self._codec = codec
         self._half_band = HalfBandDecimator()
+        self._silent_payload = b""
+        self._silent_times = 0
+        self._zeros = _ZEROS
 
     def decode(self, payload: bytes) -> NDArray[np.int16]:
         """PCM int16 of shape (n_samples,), 24 kHz; 480 samples for 20 ms.
@@ -84,6 +126,18 @@ class OpusDecoder:
         Raises:
             ValueError: the payload is not an Opus packet.
         """
+        if payload == self._silent_payload and self._silent_times >= _FLUSH_FRAMES:
+            return self._zeros
+        pcm = self._run(payload)
+        if pcm.any():
+            self._silent_payload, self._silent_times = b"", 0
+        else:
+            same = payload == self._silent_payload
+            self._silent_times = self._silent_times + 1 if same else 1
+            self._silent_payload, self._zeros = payload, pcm
+        return pcm
+
+    def _run(self, payload: bytes) -> NDArray[np.int16]:
         try:
             frames = self._codec.decode(av.Packet(payload))
         except av.FFmpegError as exc:
@@ -123,7 +177,7 @@ def silence_packet() -> bytes:
     if _silence is None:
         encoder = OpusEncoder()
         for _ in range(5):
-            _silence = encoder._run(_ZEROS)
+            _silence = encoder._run(_SILENT_FRAME)
     assert _silence is not None
     return _silence
 
@@ -154,6 +208,7 @@ def _side_taps() -> NDArray[np.float32]:
 
 
 _TIME_BASE: Final = Fraction(1, RATE_HZ)
+_SILENT_FRAME: Final = bytes(2 * FRAME_SAMPLES)
 _ZEROS: Final[NDArray[np.int16]] = np.zeros(FRAME_SAMPLES, dtype=np.int16)
 _SIDE_TAPS: Final = _side_taps()
 _silence: bytes | None = None

@@ -5,6 +5,7 @@ session audio and the assistant's frames into packets. Knows no Realtime event.
 """
 
 import asyncio
+import contextlib
 import logging
 from typing import Final, Protocol
 
@@ -26,7 +27,9 @@ from numpy.typing import NDArray
 from fake_openai.ice import address_policy
 from fake_openai.rtc import aiortc_seam as seam
 from fake_openai.rtc import sdp
+from fake_openai.rtc.lateness import LatenessMeter
 from fake_openai.rtc.opus import OpusDecoder, OpusEncoder
+from fake_openai.rtc.packet_cache import PacketCache
 from fake_openai.rtc.rtp_input import RtpCounters, RtpInput
 from fake_openai.rtc.track import PacketTrack
 
@@ -34,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 CHANNEL_LABEL: Final = "oai-events"
 CLOSE_TIMEOUT_S: Final = 2.0
+DELIVERY_TIMEOUT_S: Final = 0.5
 MAX_BUFFERED_BYTES: Final = 16 * 1024 * 1024
 """A client that reads nothing: beyond this its events are dropped and counted."""
 _OPUS: Final = RTCRtpCodecCapability(
@@ -64,15 +68,20 @@ class Peer:
     """Owns one RTCPeerConnection; `close()` must be awaited in the end."""
 
     def __init__(
-        self, listener: PeerListener, *, addresses: tuple[str, ...] | None
+        self,
+        listener: PeerListener,
+        meter: LatenessMeter,
+        *,
+        addresses: tuple[str, ...] | None,
+        packets: PacketCache | None = None,
     ) -> None:
         self._listener = listener
         self._addresses = addresses
         self._pc = RTCPeerConnection(
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
-        self._track = PacketTrack()
-        self._encoder = OpusEncoder()
+        self._track = PacketTrack(meter)
+        self._encoder = OpusEncoder(packets)
         self._channel: RTCDataChannel | None = None
         self._input: RtpInput | None = None
         self._input_ssrc: int | None = None
@@ -132,10 +141,10 @@ class Peer:
             return False
         return True
 
-    def play(self, pcm: NDArray[np.int16] | None) -> None:
+    def play(self, pcm: NDArray[np.int16] | None, due_s: float) -> None:
         """Send one 20 ms frame (int16, shape (480,)); None is silence."""
         if self.connected:
-            self._track.put(self._encoder.encode(pcm))
+            self._track.put(self._encoder.encode(pcm), due_s)
 
     def pause(self) -> None:
         """Let one frame's time pass without sending."""
@@ -173,8 +182,12 @@ class Peer:
         if self._channel is not None:
             self._channel.close()
 
-    async def close(self) -> None:
-        """Hang up. Safe to call twice; bounded in time."""
+    async def close(self, *, abrupt: bool = False) -> None:
+        """Hang up. Safe to call twice; bounded in time.
+
+        What was sent before goes out first; then the channel closes and the peer says
+        goodbye. abrupt: the sockets close at once, and the client hears nothing more.
+        """
         if self._closed:
             return
         self._closed = True
@@ -183,9 +196,29 @@ class Peer:
             self._sink.unregister()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                if abrupt:
+                    await self._close_sockets()
+                else:
+                    await self._deliver_events()
                 await self._pc.close()
         except TimeoutError:
             logger.warning("peer still open after %.1f s", CLOSE_TIMEOUT_S)
+
+    async def _deliver_events(self) -> None:
+        """Wait until the channel has handed over what it was given."""
+        channel = self._channel
+        if channel is None or channel.readyState != "open" or not self.connected:
+            return
+        delivered = asyncio.Event()
+        channel.once("bufferedamountlow", delivered.set)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DELIVERY_TIMEOUT_S):
+                if channel.bufferedAmount > 0:
+                    await delivered.wait()
+
+    async def _close_sockets(self) -> None:
+        for transceiver in self._pc.getTransceivers():
+            await transceiver.receiver.transport.transport.stop()
 
     # seam.PacketListener
 
@@ -209,8 +242,13 @@ class Peer:
         pcm = self._input.add(
             packet.sequence_number, packet.timestamp, packet.payload, now_s
         )
-        if pcm is not None:
+        if pcm is None:
+            return
+        try:
             self._listener.on_audio(pcm, now_s)
+        except Exception:  # as in _on_message
+            logger.exception("audio could not be handled")
+            self._listener.on_gone("internal_error")
 
     def _apply_faults(self) -> None:
         if self._ice_delay_s or self._dtls_delay_s:
@@ -234,9 +272,16 @@ class Peer:
         if channel.label != CHANNEL_LABEL or self._channel is not None:
             return
         self._channel = channel
-        channel.on("message", self._listener.on_message)
+        channel.on("message", self._on_message)
         channel.on("close", lambda: self._listener.on_gone("channel_closed"))
         self._listener.on_channel_open()
+
+    def _on_message(self, message: str | bytes) -> None:
+        try:
+            self._listener.on_message(message)
+        except Exception:  # the call ends here: aiortc would end the transport unseen
+            logger.exception("an event could not be handled")
+            self._listener.on_gone("internal_error")
 
     def _on_state(self) -> None:
         state = self._pc.connectionState

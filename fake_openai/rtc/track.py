@@ -5,6 +5,7 @@ thread (`RTCRtpSender._next_encoded_frame`).
 """
 
 import asyncio
+import time
 from collections import deque
 from fractions import Fraction
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from fake_openai.rtc.lateness import LatenessMeter
 from fake_openai.rtc.opus import RTP_CLOCK_HZ
 
 _TIME_BASE: Final = Fraction(1, RTP_CLOCK_HZ)
@@ -25,19 +27,24 @@ class PacketTrack(MediaStreamTrack):
 
     kind = "audio"
 
-    def __init__(self) -> None:
+    def __init__(self, meter: LatenessMeter | None = None) -> None:
         super().__init__()
-        self._packets: deque[av.Packet[Any]] = deque(maxlen=_MAX_QUEUED)
+        self._meter = meter
+        self._packets: deque[tuple[av.Packet[Any], float]] = deque(maxlen=_MAX_QUEUED)
         self._waiter: asyncio.Future[None] | None = None
         self._timestamp = 0
 
-    def put(self, payload: bytes) -> None:
-        """Send this packet now (its RTP time is 20 ms after the one before)."""
+    def put(self, payload: bytes, due_s: float) -> None:
+        """Send this packet now; its RTP time is 20 ms after the one before.
+
+        `due_s` is when it should leave: the meter is told when aiortc's sender has
+        taken it, the last moment before encryption that can be seen.
+        """
         packet = av.Packet(payload)
         packet.pts = self._timestamp
         packet.time_base = _TIME_BASE
         self._timestamp += _RTP_TICKS
-        self._packets.append(packet)
+        self._packets.append((packet, due_s))
         self._wake()
 
     def skip(self) -> None:
@@ -55,7 +62,10 @@ class PacketTrack(MediaStreamTrack):
                 raise MediaStreamError
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return self._packets.popleft()
+        packet, due_s = self._packets.popleft()
+        if self._meter is not None:
+            self._meter.add(time.monotonic() - due_s)
+        return packet
 
     def stop(self) -> None:
         """End the track and release the sender that waits in `recv`."""

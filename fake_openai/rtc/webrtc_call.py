@@ -9,10 +9,12 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fake_openai.beta_shape import BetaDialect
 from fake_openai.call import Call
 from fake_openai.faults import Fault
 from fake_openai.rtc.line_faults import LineFaults
 from fake_openai.rtc.opus import FRAME_SAMPLES
+from fake_openai.rtc.packet_cache import PacketCache
 from fake_openai.rtc.peer import Peer
 from fake_openai.rtc.sdp import Offer
 from fake_openai.rtc.ticker import Ticker
@@ -38,11 +40,14 @@ class WebRtcCall:
         addresses: tuple[str, ...] | None,
         idle_media: Literal["silence", "pause"] = "silence",
         seed: int = 0,
+        dialect: BetaDialect | None = None,
+        packets: PacketCache | None = None,
     ) -> None:
         self.call = call
-        self.peer = Peer(self, addresses=addresses)
+        self.peer = Peer(self, ticker.meter, addresses=addresses, packets=packets)
         self._ticker = ticker
         self._tasks = tasks
+        self._dialect = dialect
         self._pause_when_idle = idle_media == "pause"
         self._beats = 0
         self._has_channel = True
@@ -74,6 +79,11 @@ class WebRtcCall:
 
     def send(self, text: str) -> None:
         """One event on `oai-events`."""
+        texts = [text] if self._dialect is None else self._dialect.outgoing(text)
+        for each in texts:
+            self._send(each)
+
+    def _send(self, text: str) -> None:
         if self._stalled_until_s:
             self._held.append(text)
         else:
@@ -81,9 +91,9 @@ class WebRtcCall:
 
     def close(self, code: int, reason: str, *, abrupt: bool = False) -> None:
         """Hang up. A peer connection has no close code; the reason is in the record."""
-        del code, reason, abrupt
+        del code, reason
         self._ticker.discard(self.on_beat)
-        self._run(self.peer.close())
+        self._run(self.peer.close(abrupt=abrupt))
 
     # PeerListener
 
@@ -101,6 +111,8 @@ class WebRtcCall:
 
     def on_message(self, message: str | bytes) -> None:
         """One client event."""
+        if self._dialect is not None:
+            message = self._dialect.incoming(message)
         self.call.receive(message)
 
     def on_audio(self, pcm: NDArray[np.int16], now_s: float) -> None:
@@ -119,7 +131,7 @@ class WebRtcCall:
 
     # Ticker
 
-    def on_beat(self, now_s: float) -> None:
+    def on_beat(self, now_s: float, due_s: float) -> None:
         """Send one frame; fill a silent microphone; now and then an RTCP report."""
         if self.call.faults:
             self._strike(now_s)
@@ -130,12 +142,12 @@ class WebRtcCall:
             self.peer.pause()
         else:
             for _ in range(self._outgoing.n_frames()):
-                self._send_frame(now_s)
+                self._send_frame(now_s, due_s)
         self._beats += 1
         if self._beats % _REPORT_EVERY_BEATS == 0:
             self._run(self.peer.report(now_s))
 
-    def _send_frame(self, now_s: float) -> None:
+    def _send_frame(self, now_s: float, due_s: float) -> None:
         frame = self.call.next_frame(FRAME_SAMPLES, now_s)
         fault = self._outgoing_fault
         if frame is None or (fault is not None and fault.do == "silence"):
@@ -143,12 +155,12 @@ class WebRtcCall:
             if frame is None and self._pause_when_idle:
                 self.peer.pause()
             else:
-                self.peer.play(None)
+                self.peer.play(None, due_s)
             return
         if len(frame) < FRAME_SAMPLES:
             frame = np.pad(frame, (0, FRAME_SAMPLES - len(frame)))
         self.call.recorder.output.append(frame, now_s)
-        self.peer.play(frame)
+        self.peer.play(frame, due_s)
 
     def _strike(self, now_s: float) -> None:
         """Ask the plan what happens in this frame."""

@@ -163,7 +163,7 @@ class Rule(Model):
     times: Annotated[int | None, Field(ge=1)] = None
     """Applies at most this often in a session."""
     think: Delay | None = None
-    """From `response.created` to the first audio (or text, or call), in ms."""
+    """From when the response is due to the first audio (or text, or call), in ms."""
     say: Annotated[tuple[Say, ...], BeforeValidator(_as_say)] = ()
     """Messages, spoken one after the other."""
     call: Annotated[tuple[Call, ...], BeforeValidator(_as_tuple)] = ()
@@ -189,7 +189,9 @@ class Timing(Model):
     test measures is the caller's own time; `realistic` scenarios set others."""
 
     think: Delay = 100
-    """From `response.created` to the first audio, unless a rule says otherwise, ms."""
+    """From when the response is due (`create` after the commit, or when the client
+    asks) to the first audio, unless a rule says otherwise, ms. Includes the time the
+    recogniser takes."""
     commit: Delay = 0
     """From the end of the turn to `input_audio_buffer.committed`, ms."""
     create: Delay = 0

@@ -1,10 +1,12 @@
-"""Fills `{{ … }}` in a scenario's texts. Pure; knows paths and four filters, no code.
+"""Fills `{{ … }}` in a scenario's texts. Pure; knows paths and five filters, no code.
 
 {{ text }}                      what the user said
 {{ result.temperature }}        a field of a tool's JSON output
+{{ result.text, result.news }}  the first of these that has a value
 {{ results.0.files | count }}   how many
 {{ match.city | title }}        a named group of the rule's pattern
 {{ result.message | default("nothing") | sentence }}
+{{ result.report | brief }}       its first sentences, as one would say them
 """
 
 import json
@@ -12,6 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+BRIEF_CHARS: Final = 240
 _HOLE: Final = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _FILTER: Final = re.compile(r'^(\w+)(?:\(\s*"((?:[^"\\]|\\.)*)"\s*\))?$')
 
@@ -47,12 +50,13 @@ def check(template: str) -> None:
 
 def _evaluate(expression: str, values: Mapping[str, Any]) -> Any:
     path, *filters = (part.strip() for part in expression.split("|"))
-    value = _look_up(path, values)
+    found = [_look_up(entry.strip(), values) for entry in path.split(",")]
+    value = next((entry for entry in found if entry not in (None, "")), None)
     for text in filters:
-        found = _FILTER.match(text)
-        if found is None:
+        parsed = _FILTER.match(text)
+        if parsed is None:
             raise TemplateError(f"not a filter: {text!r}")
-        value = _apply(found[1], found[2], value)
+        value = _apply(parsed[1], parsed[2], value)
     return value
 
 
@@ -79,8 +83,24 @@ def _apply(name: str, argument: str | None, value: Any) -> Any:
         case "title":
             return _as_text(value).title()
         case "sentence":
-            return re.split(r"(?<=[.!?])\s", _as_text(value).strip(), maxsplit=1)[0]
+            return _sentences(_as_text(value))[0]
+        case "brief":
+            return _brief(_as_text(value))
     raise TemplateError(f"unknown filter {name!r}")
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.!?])\s+", text.strip())
+
+
+def _brief(text: str) -> str:
+    """Whole sentences up to BRIEF_CHARS, but at least one."""
+    first, *others = _sentences(text)
+    for sentence in others:
+        if len(first) + 1 + len(sentence) > BRIEF_CHARS:
+            break
+        first = f"{first} {sentence}"
+    return first
 
 
 def _as_text(value: Any) -> str:

@@ -74,12 +74,12 @@ class ClientEvents:
         self._microphone.clear()
 
     def _clear_output(self, body: Json) -> None:
-        self._microphone.clear_playout(quiet=False)
+        self._microphone.clear_playout()
 
     def _item_create(self, body: Json) -> None:
         parts, given = self._parts, body["item"]
         item = from_client(given.get("id") or parts.outbox.new_id("item"), given)
-        self._read_audio(item, given)
+        self._take_audio(item, given)
         self._check_new(item)
         parts.conversation.add(item, body.get("previous_item_id"), fresh=True)
         for step in ("added", "done"):
@@ -88,6 +88,8 @@ class ClientEvents:
                 previous_item_id=parts.conversation.previous_id(item.id),
                 item=item.public(),
             )
+        for content_index in item.audio:
+            self._microphone.read(item, content_index)
         if item.kind == "mcp_approval_response":
             self._approval(item)
 
@@ -109,8 +111,8 @@ class ClientEvents:
                     f"MCP approval request '{request_id}' not found.",
                 )
 
-    def _read_audio(self, item: Item, given: Json) -> None:
-        """Audio that came with an item is heard like the microphone's."""
+    def _take_audio(self, item: Item, given: Json) -> None:
+        """Audio that came with an item is kept, and heard like the microphone's."""
         for index, part in enumerate(given.get("content", [])):
             if part["type"] == "input_audio" and part.get("audio"):
                 try:
@@ -118,8 +120,6 @@ class ClientEvents:
                 except ValueError:
                     raise _bad_audio(f"item.content[{index}].audio") from None
                 item.append_audio(index, pcm)
-        if item.audio:
-            self._microphone.read(item)
 
     def _approval(self, item: Item) -> None:
         call = self._mcp.take_pending(item.body["approval_request_id"])

@@ -59,7 +59,7 @@ class SessionConfig:
         *,
         session_id: str,
         model: str,
-        expires_at: int,
+        expires_at: int = 0,
         kind: Kind = "realtime",
         initial: Json | None = None,
         model_update: Literal["ignore", "reject"] = "ignore",
@@ -138,12 +138,23 @@ class SessionConfig:
         return value
 
     @property
+    def truncation(self) -> Any:
+        """`auto`, `disabled`, or a retention ratio."""
+        return self._values.get("truncation", "auto")
+
+    @property
+    def context_limit(self) -> int:
+        """Input tokens the model takes (realtime-api.md §0.1)."""
+        return 96_000 if self.model.startswith(_REASONING_MODELS) else 28_224
+
+    @property
     def wants_logprobs(self) -> bool:
         return bool(self._values.get("include"))
 
-    def expires(self, at_unix_s: int) -> None:
-        """Set `expires_at`, which is only known when the session starts."""
-        self._values["expires_at"] = at_unix_s
+    def begin(self, session_id: str, expires_at: int) -> None:
+        """Set what is only known when the session starts."""
+        self._values["id"] = session_id
+        self._values["expires_at"] = expires_at
 
     def update(self, changes: Json, *, audio_present: bool) -> None:
         """Apply a `session.update`.
@@ -336,7 +347,7 @@ def _merged_or_null(current: Json | None, given: Json | None) -> Json | None:
 def _merged_vad(current: Json | None, given: Json | None, kind: Kind) -> Json | None:
     if given is None:
         return None
-    name = given.get("type") or (current or SERVER_VAD)["type"]
+    name = given.get("type", "server_vad")
     base = current if current is not None and current["type"] == name else None
     merged = {**(base or _vad_defaults(name, kind)), **given, "type": name}
     for action in ("create_response", "interrupt_response"):

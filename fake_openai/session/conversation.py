@@ -14,10 +14,9 @@ class Conversation:
         retained_audio_samples: beyond this the oldest items lose their audio.
     """
 
-    def __init__(
-        self, conversation_id: str, *, max_items: int, retained_audio_samples: int
-    ) -> None:
-        self.id = conversation_id
+    def __init__(self, *, max_items: int, retained_audio_samples: int) -> None:
+        self.id = ""
+        """`conv_…`, given when the session starts."""
         self._items: dict[str, Item] = {}
         self._order: list[str] = []
         self._fresh: list[str] = []
@@ -66,6 +65,8 @@ class Conversation:
         if fresh:
             self._fresh.append(item.id)
         self._forget_oldest()
+        if item.audio:
+            self.limit_audio()
 
     def remove(self, item_id: str) -> None:
         """Take an item out; it must exist."""

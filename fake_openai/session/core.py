@@ -30,7 +30,12 @@ from fake_openai.session.transcription import Transcription
 from fake_openai.session.turns import TurnRecord
 from fake_openai.speech.protocols import Recogniser, Recognition, Voice
 from fake_openai.wire.audio import samples_of_ms
-from fake_openai.wire.client import Transport, UndecodableEventError, decode
+from fake_openai.wire.client import (
+    ClientEvent,
+    Transport,
+    UndecodableEventError,
+    decode,
+)
 from fake_openai.wire.ids import IdMaker
 from fake_openai.wire.problem import ClientEventError
 
@@ -89,9 +94,8 @@ class RealtimeSession:
         if options.intent == "transcription":
             kind = "transcription"
         self._config = SessionConfig(
-            session_id=options.session_id or outbox.new_id("sess"),
+            session_id=options.session_id or "",
             model=options.model,
-            expires_at=0,
             kind=kind,
             initial=self._initial,
             model_update=options.model_update,
@@ -103,7 +107,6 @@ class RealtimeSession:
             agenda=self._agenda,
             config=self._config,
             conversation=Conversation(
-                outbox.new_id("conv"),
                 max_items=options.max_items,
                 retained_audio_samples=samples_of_ms(options.retained_audio_s * 1000),
             ),
@@ -124,7 +127,7 @@ class RealtimeSession:
 
     @property
     def id(self) -> str:
-        """`sess_…`"""
+        """`sess_…`; empty before `start`, unless the options name it."""
         return self._config.id
 
     @property
@@ -175,7 +178,11 @@ class RealtimeSession:
         self._arrive(now_s)
         self._started = True
         self._parts.started_s = now_s
-        self._config.expires(int(self._outbox.unix_s + self._options.lifetime_s))
+        self._config.begin(
+            self._options.session_id or self._outbox.new_id("sess"),
+            int(self._outbox.unix_s + self._options.lifetime_s),
+        )
+        self._parts.conversation.id = self._outbox.new_id("conv")
         self._outbox.emit("session.created", session=self._config.describe())
         self._agenda.at(now_s + self._options.lifetime_s, self._expire)
         self._plan_session_faults(now_s)
@@ -188,9 +195,16 @@ class RealtimeSession:
     def attach(self, source: str, now_s: float) -> None:
         """Greet one more connection (a sideband): it gets its own `session.created`."""
         self._arrive(now_s)
+        if source not in self._parts.sidebands:
+            self._parts.sidebands.append(source)
         if self._started:
             session = self._config.describe()
             self._outbox.emit("session.created", to=source, session=session)
+
+    def detach(self, source: str) -> None:
+        """A sideband is gone."""
+        if source in self._parts.sidebands:
+            self._parts.sidebands.remove(source)
 
     def receive(
         self, message: str | bytes, now_s: float, source: str = "client"
@@ -212,16 +226,16 @@ class RealtimeSession:
         except UndecodableEventError as refused:
             self._refuse(refused.problem, refused.event_id, source)
             return
-        try:
-            self._client_events.handle(event)
-        except ClientEventError as problem:
-            self._refuse(problem, event.event_id, source)
+        if event.type == "response.create":
+            self._microphone.when_understood(lambda: self._perform(event, source))
+        else:
+            self._perform(event, source)
 
     def receive_audio(self, pcm: NDArray[np.int16], now_s: float) -> None:
         """Hear the microphone: the next samples, int16, mono, 24 kHz, without gaps."""
         self._arrive(now_s)
         if self._started and not self._outbox.closed:
-            self._microphone.hear(pcm)
+            self._microphone.hear(pcm.copy())  # the caller may reuse its buffer
 
     def recognised(self, item_id: str, recognition: Recognition, now_s: float) -> None:
         """Answer a RecogniseRequest."""
@@ -293,6 +307,12 @@ class RealtimeSession:
             if self._outbox.closed:
                 self._agenda.clear()
         self._outbox.now_s = target_s
+
+    def _perform(self, event: ClientEvent, source: str) -> None:
+        try:
+            self._client_events.handle(event)
+        except ClientEventError as problem:
+            self._refuse(problem, event.event_id, source)
 
     def _refuse(
         self, problem: ClientEventError, event_id: str | None, source: str

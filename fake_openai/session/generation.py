@@ -94,6 +94,7 @@ class Generation:
         self._manner = manner
         self._timing = timing
         self._written_tokens = 0
+        self._said_ms = 0.0
 
     def script(self, start_s: float) -> Iterator[float]:
         """Due times; ends after telling the listener how it finished."""
@@ -124,7 +125,8 @@ class Generation:
         spoken = self._manner.modality == "audio"
         pcm = self._speech(line) if spoken else None
         words = words_of(line.text)
-        pcm, words, cut = self._fitted(pcm, words)
+        is_last = line is self._plan.lines[-1]
+        pcm, words, cut = self._fitted(pcm, words, line_is_last=is_last)
         yield text_s
         phase = line.phase or ("final_answer" if self._manner.phase else None)
         item = self._stream.open_message(self._manner.modality, phase)
@@ -181,7 +183,7 @@ class Generation:
             yield start_s + index * step_s, 1, index, pcm[at : at + n]
 
     def _fitted(
-        self, pcm: Pcm | None, words: list[str]
+        self, pcm: Pcm | None, words: list[str], *, line_is_last: bool
     ) -> tuple[Pcm | None, list[str], Outcome | None]:
         """Audio and words cut to what the budget or a planned failure lets out."""
         size = pcm.size if pcm is not None else 0
@@ -193,8 +195,10 @@ class Generation:
         fail = self._plan.fail
         if fail is not None:
             whole_ms = size / 24 if size else len(words) * self._timing.text_delta_ms
-            part = min(1.0, fail.after_ms / whole_ms) if whole_ms else 1.0
-            if part <= kept:
+            left_ms = fail.after_ms - self._said_ms
+            part = min(1.0, left_ms / whole_ms) if whole_ms else 1.0
+            self._said_ms += whole_ms
+            if part < kept or (part == kept and line_is_last):
                 kept, cut = part, self._failed()
         self._written_tokens += round(needed * kept)
         if cut is None:

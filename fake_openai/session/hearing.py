@@ -60,15 +60,16 @@ class Hearing:
     """Keeps the input audio and finds turns in it.
 
     Args:
-        words_in: what is said in a piece of audio, for semantic VAD; None = unknown.
+        on_pause: semantic VAD paused after this audio; tell `weigh_pause` what it
+            says, now or later.
     """
 
-    def __init__(self, max_samples: int, words_in: Callable[[Pcm], str | None]) -> None:
+    def __init__(self, max_samples: int, on_pause: Callable[[Pcm], None]) -> None:
         self.audio = InputAudio(max_samples)
         self.buffer_start = 0
         """First sample that has not been committed or cleared."""
         self._vad = EnergyVad()
-        self._words_in = words_in
+        self._on_pause = on_pause
         self._settings: dict[str, Any] | None = None
         self._prefix = 0
         self._turn: TurnStarted | None = None
@@ -116,7 +117,7 @@ class Hearing:
                     self._turn = TurnStarted(audio_start, start)
                     yield self._turn
                 case SpeechPaused(end_sample=end):
-                    self._weigh_pause(end)
+                    self._pause(end)
                 case SpeechStopped(end_sample=end, at_sample=at):
                     turn, self._turn = self._turn, None
                     if turn is not None:
@@ -132,10 +133,8 @@ class Hearing:
 
     def take_all(self) -> tuple[int, int]:
         """Commit by hand: first and one-after-last sample of the buffer."""
-        start = self.buffer_start
-        if self._turn is not None:
-            start = max(start, self._turn.audio_start)
         end = self.audio.end
+        start = end - self.buffered_samples
         self.clear()
         return start, end
 
@@ -146,23 +145,25 @@ class Hearing:
 
     @property
     def buffered_samples(self) -> int:
-        """What a commit would take now."""
-        start = self.buffer_start
-        if self._turn is not None:
-            start = max(start, self._turn.audio_start)
-        return self.audio.end - start
+        """What a commit would take now: with turn detection, the open turn only."""
+        if self._settings is None:
+            return self.audio.end - self.buffer_start
+        return 0 if self._turn is None else self.audio.end - self._turn.audio_start
 
     def _forget_turn(self) -> None:
         self._turn = None
         self._vad.stop()
 
-    def _weigh_pause(self, end: int) -> None:
-        """Semantic VAD: how long to wait depends on what was said."""
-        if self._turn is None:
-            return
-        text = self._words_in(self.audio.cut(self._turn.audio_start, end))
-        table = SEMANTIC_BASE_MS if sounds_complete(text) else SEMANTIC_MAX_MS
-        self._vad.silence_samples = samples_of_ms(self._semantic(table))
+    def weigh_pause(self, text: str | None) -> None:
+        """Semantic VAD: wait as long as what was said before the pause asks for."""
+        if self._vad.pause_samples is not None:
+            table = SEMANTIC_BASE_MS if sounds_complete(text) else SEMANTIC_MAX_MS
+            self._vad.silence_samples = samples_of_ms(self._semantic(table))
+
+    def _pause(self, end: int) -> None:
+        if self._turn is not None:
+            self.weigh_pause(None)
+            self._on_pause(self.audio.cut(self._turn.audio_start, end))
 
     def _semantic(self, table: dict[str, int]) -> int:
         eagerness = (self._settings or {}).get("eagerness", "auto")

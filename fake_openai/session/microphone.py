@@ -1,12 +1,16 @@
 """The user's side of a session: audio in, turns out, and what they set going."""
 
-from fake_openai.session.agenda import Appointment
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from fake_openai.session.hearing import Hearing, TurnEnded, TurnStarted
+from fake_openai.session.idle import IdleTimeout
 from fake_openai.session.items import Item, user_audio
 from fake_openai.session.parts import Parts
 from fake_openai.session.playout import Cleared
 from fake_openai.session.requests import RecogniseRequest
-from fake_openai.session.responses import Response, Responses
+from fake_openai.session.response import Response
+from fake_openai.session.responses import Responses
 from fake_openai.session.transcription import Transcription
 from fake_openai.session.turns import TurnRecord
 from fake_openai.speech.protocols import Recogniser, Recognition
@@ -15,6 +19,16 @@ from fake_openai.wire.problem import ClientEventError
 
 MIN_COMMIT_MS = 100
 IDLE_AUDIO_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Unheard:
+    """An item whose words are not known yet."""
+
+    item: Item
+    record: TurnRecord | None = None
+    """Of the turn that it ends; None = a client put its audio into an item."""
+    respond: bool = False
 
 
 class Microphone:
@@ -32,13 +46,15 @@ class Microphone:
         self._transcription = transcription
         self._recogniser = recogniser
         self._hearing = Hearing(
-            int(parts.options.max_input_buffer_s * RATE_HZ), self._words_in
+            int(parts.options.max_input_buffer_s * RATE_HZ), self._listen_to_pause
         )
-        self._pending_id: str | None = None
+        self._pause_id = ""
         self._record: TurnRecord | None = None
-        self._waiting: dict[str, tuple[Item, TurnRecord, bool]] = {}
-        self._idle: Appointment | None = None
-        responses.on_idle = self._response_ended
+        self._waiting: dict[str, _Unheard] = {}
+        self._once_understood: list[Callable[[], None]] = []
+        self._idle = IdleTimeout(parts, self._user_is_silent)
+        responses.on_started = self._idle.stop
+        responses.on_ended = self._response_ended
 
     @property
     def in_turn(self) -> bool:
@@ -51,8 +67,7 @@ class Microphone:
     def configure(self) -> None:
         """Take over the session's turn detection."""
         self._hearing.configure(self._parts.config.turn_detection)
-        if self._idle is not None:
-            self._arm_idle(self._idle.due_s - self._idle_timeout_s())
+        self._idle.reconfigure()
 
     def hear(self, pcm: Pcm) -> None:
         """The next samples of the microphone."""
@@ -83,72 +98,87 @@ class Microphone:
     def clear(self) -> None:
         """Empty the buffer."""
         self._hearing.clear()
-        self._take_record()
-        self._pending_id = None
+        self._record = None
         self._parts.outbox.emit("input_audio_buffer.cleared")
 
     def interrupt(self) -> None:
         """Stop what is being generated and played, because the user speaks."""
+        cleared = self._parts.playout.clear()
         if self._parts.options.barge_in_order == "done_first":
             self._cancel_active()
-            self.clear_playout(quiet=True)
+            self._emit_cleared(cleared)
         else:
-            cleared = self._parts.playout.clear()
             self._emit_cleared(cleared)
             self._cancel_active()
+            self._truncate(cleared)
 
-    def clear_playout(self, *, quiet: bool) -> None:
-        """Drop what is not played yet and say so; `quiet`: only if there was any."""
+    def clear_playout(self) -> None:
+        """Drop what is not played yet; says so even when there was nothing."""
         parts = self._parts
         cleared = parts.playout.clear()
         self._emit_cleared(cleared)
         last = parts.playout.last_response_id
-        if not cleared and not quiet and last is not None:
+        if not cleared and last is not None:
             parts.outbox.emit_media("output_audio_buffer.cleared", response_id=last)
+        self.playback_ended()
 
     def playback_ended(self) -> None:
         """WebRTC: the output buffer has run empty."""
-        if self._responses.active is None and not self._parts.playout.is_playing:
-            self._arm_idle(self._parts.now_s)
+        playout = self._parts.playout
+        silent = not playout.is_playing and not playout.waiting_samples
+        if silent and self._responses.active is None and not self.in_turn:
+            self._idle.start(self._parts.now_s)
 
     def recognised(self, item_id: str, recognition: Recognition) -> None:
-        """The words of a committed item are known."""
-        waiting = self._waiting.pop(item_id, None)
-        if waiting is None:
+        """The words of a committed item (or before a pause) are known."""
+        if item_id == self._pause_id:
+            self._hearing.weigh_pause(_words(recognition))
+        unheard = self._waiting.pop(item_id, None)
+        if unheard is None:
             return
-        item, record, respond = waiting
+        item, record = unheard.item, unheard.record
         item.text, item.utterance_id = recognition.text, recognition.utterance_id
         item.recognised = recognition.recognised
-        record.text, record.utterance_id = recognition.text, recognition.utterance_id
-        record.recognised = recognition.recognised
-        self._transcription.begin(item)
-        if respond:
-            delay_s = self._parts.delay_s(self._parts.timing.create)
-            self._parts.later(delay_s, lambda: self._respond(record))
+        if record is not None:
+            record.text = recognition.text
+            record.utterance_id = recognition.utterance_id
+            record.recognised = recognition.recognised
+            record.recognised_s = self._parts.now_s
+            self._transcription.begin(item)
+            if unheard.respond:
+                self._respond_later(record)
+        if not self._waiting:
+            actions, self._once_understood = self._once_understood, []
+            for action in actions:
+                action()
 
-    def read(self, item: Item) -> None:
+    def when_understood(self, action: Callable[[], None]) -> None:
+        """Do it now, or as soon as everything committed has been recognised."""
+        if self._waiting:
+            self._once_understood.append(action)
+        else:
+            action()
+
+    def read(self, item: Item, content_index: int) -> None:
         """Recognise audio that a client put into an item; its transcript wins."""
-        transcript = item.content[0].get("transcript") if item.content else None
+        transcript = item.content[content_index].get("transcript")
         if transcript:
             item.text = transcript
-            return
-        recognition = self._recogniser.recognise(item.pcm(0))
-        item.text, item.utterance_id = recognition.text, recognition.utterance_id
-        item.recognised = recognition.recognised
+        else:
+            self._recognise(_Unheard(item), item.pcm(content_index))
 
     def _turn_started(self, turn: TurnStarted) -> None:
         parts = self._parts
-        self._disarm_idle()
-        self._pending_id = parts.outbox.new_id("item")
+        self._idle.stop()
         self._record = parts.new_turn()
         self._record.trigger = "speech"
-        self._record.item_id = self._pending_id
+        self._record.item_id = parts.outbox.new_id("item")
         self._record.speech_start_sample = turn.speech_start
         self._record.speech_started_s = parts.now_s
         parts.outbox.emit(
             "input_audio_buffer.speech_started",
             audio_start_ms=ms_of_samples(turn.audio_start),
-            item_id=self._pending_id,
+            item_id=self._record.item_id,
         )
         if self._wants("interrupt_response"):
             self.interrupt()
@@ -190,16 +220,23 @@ class Microphone:
                 previous_item_id=previous,
                 item=item.public(),
             )
-        self._recognise(item, pcm, record, respond=respond)
+        self._recognise(_Unheard(item, record, respond), pcm)
 
-    def _recognise(
-        self, item: Item, pcm: Pcm, record: TurnRecord, *, respond: bool
-    ) -> None:
-        self._waiting[item.id] = (item, record, respond)
+    def _recognise(self, unheard: "_Unheard", pcm: Pcm) -> None:
+        item_id = unheard.item.id
+        self._waiting[item_id] = unheard
         if self._parts.options.recognise == "deferred":
-            self._parts.outbox.request(RecogniseRequest(item.id, pcm))
+            self._parts.outbox.request(RecogniseRequest(item_id, pcm))
         else:
-            self.recognised(item.id, self._recogniser.recognise(pcm))
+            self.recognised(item_id, self._recogniser.recognise(pcm))
+
+    def _respond_later(self, record: TurnRecord) -> None:
+        """The response is due some time after the commit, however long it took to
+        recognise what was said."""
+        parts = self._parts
+        due_s = (record.committed_s or 0) + parts.delay_s(parts.timing.create)
+        record.thinking_from_s = due_s
+        parts.later(due_s - parts.now_s, lambda: self._respond(record))
 
     def _respond(self, record: TurnRecord) -> None:
         """The automatic response; it fails like any other when one is active."""
@@ -209,7 +246,11 @@ class Microphone:
         try:
             self._responses.create(record=record, silence=silence)
         except ClientEventError as problem:
+            record.thinking_from_s = None
             self._parts.outbox.emit("error", error=problem.body(None))
+            return
+        if self.in_turn and self._wants("interrupt_response"):
+            self._cancel_active()
 
     def _wants(self, action: str) -> bool:
         settings = self._parts.config.turn_detection
@@ -217,12 +258,19 @@ class Microphone:
 
     def _take_record(self) -> TurnRecord:
         record, self._record = self._record, None
-        self._pending_id = None
         return record if record is not None else self._parts.new_turn()
 
     def _cancel_active(self) -> None:
         if self._responses.active is not None:
             self._responses.cancel(None, "turn_detected")
+
+    def _truncate(self, cleared: list[Cleared]) -> None:
+        """Closing an item wrote its transcript again: nobody heard all of it."""
+        for entry in cleared:
+            for cut in entry.cuts:
+                item = self._parts.conversation.get(cut.item_id)
+                if item is not None:
+                    item.truncate(cut.content_index, cut.played_ms)
 
     def _emit_cleared(self, cleared: list[Cleared]) -> None:
         parts = self._parts
@@ -245,42 +293,28 @@ class Microphone:
                 if record is not None:
                     record.cut_s, record.played_ms = parts.now_s, cut.played_ms
 
-    def _words_in(self, pcm: Pcm) -> str | None:
-        if self._parts.options.recognise == "deferred":
-            return None
-        recognition = self._recogniser.recognise(pcm)
-        return recognition.text if recognition.recognised else None
-
-    # The idle timeout.
-
-    def _idle_timeout_s(self) -> float:
-        settings = self._parts.config.turn_detection or {}
-        return float(settings.get("idle_timeout_ms") or 0) / 1000
+    def _listen_to_pause(self, pcm: Pcm) -> None:
+        """Semantic VAD: what has been said before this pause decides the wait."""
+        if self._parts.options.recognise == "inline":
+            self._hearing.weigh_pause(_words(self._recogniser.recognise(pcm)))
+            return
+        self._pause_id = self._parts.outbox.new_id("pause")
+        self._parts.outbox.request(RecogniseRequest(self._pause_id, pcm))
 
     def _response_ended(self, response: Response) -> None:
         parts = self._parts
+        if parts.outbox.closed:
+            return
         if parts.transport == "webrtc":
             self.playback_ended()
             return
         audio = sum(i.heard_samples.get(0, 0) for i in response.stream.output)
         first_s = response.record.first_audio_s or parts.now_s
-        self._arm_idle(max(parts.now_s, first_s + audio / RATE_HZ))
+        if not self.in_turn:
+            self._idle.start(max(parts.now_s, first_s + audio / RATE_HZ))
 
-    def _arm_idle(self, from_s: float) -> None:
-        self._disarm_idle()
-        timeout_s = self._idle_timeout_s()
-        if timeout_s and not self.in_turn:
-            self._idle = self._parts.agenda.at(from_s + timeout_s, self._idle_over)
-
-    def _disarm_idle(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
-
-    def _idle_over(self) -> None:
-        self._idle = None
-        if self.in_turn or self._responses.active is not None:
-            return
+    def _user_is_silent(self) -> None:
+        """The idle timeout: a turn without a word."""
         parts = self._parts
         end = self._hearing.audio.end
         start = max(self._hearing.buffer_start, end - samples_of_ms(IDLE_AUDIO_MS))
@@ -295,3 +329,7 @@ class Microphone:
         )
         self._hearing.clear()
         self._commit(start, end, record, respond=self._wants("create_response"))
+
+
+def _words(recognition: Recognition) -> str | None:
+    return recognition.text if recognition.recognised else None

@@ -36,7 +36,7 @@ class SessionOptions:
     `conversation.item.truncated`."""
     sideband_audio_deltas: bool = False
     """Realtime-api.md §9 question 5: a WebRTC session also emits
-    `response.output_audio.delta`, addressed to "sideband" only."""
+    `response.output_audio.delta`, addressed to its sidebands only."""
     model_update: Literal["ignore", "reject"] = "ignore"
     """What a `session.update` with another model does."""
     obfuscation: bool = True
@@ -55,7 +55,7 @@ class SessionOptions:
     """A response over the budget is `failed` with `rate_limit_exceeded`."""
     max_input_buffer_s: float = 300.0
     """Uncommitted audio kept; older audio is dropped."""
-    retained_audio_s: float = 300.0
+    retained_audio_s: float = 120.0
     """Audio kept for `conversation.item.retrieve`; the oldest items lose theirs."""
     max_items: int = 5_000
     """Conversation items kept; the oldest are forgotten beyond that."""

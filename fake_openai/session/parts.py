@@ -33,6 +33,8 @@ class Parts:
     playout: Playout
     voice: Voice
     started_s: float = 0.0
+    sidebands: list[str] = field(default_factory=list)
+    """Connections besides the client's own."""
     turns: list[TurnRecord] = field(default_factory=list)
 
     @property
@@ -53,6 +55,13 @@ class Parts:
         for record in reversed(self.turns):
             if record.response_id == response_id:
                 return record
+        return None
+
+    def turn_about(self, item_id: str) -> TurnRecord | None:
+        """The record of a user's item that nothing has answered yet."""
+        for record in reversed(self.turns):
+            if record.item_id == item_id:
+                return record if record.response_id is None else None
         return None
 
     def playout_stopped(self, response_id: str) -> None:

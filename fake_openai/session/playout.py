@@ -60,6 +60,8 @@ class Playout:
 
     def __init__(self) -> None:
         self._shows: deque[_Show] = deque()
+        self._muted: set[str] = set()
+        """Responses that were cleared while they were still being generated."""
         self.last_response_id: str | None = None
 
     @property
@@ -75,7 +77,9 @@ class Playout:
     def push(
         self, response_id: str, item_id: str, content_index: int, pcm: Pcm
     ) -> None:
-        """Append audio of a part of a response."""
+        """Append audio of a part of a response; dropped once it was cleared."""
+        if response_id in self._muted:
+            return
         show = self._show(response_id)
         clip = show.clips[-1] if show.clips else None
         if clip is None or (clip.item_id, clip.content_index) != (
@@ -89,6 +93,7 @@ class Playout:
 
     def finish(self, response_id: str) -> list[Stopped]:
         """No more audio will come; says so at once if all of it has been played."""
+        self._muted.discard(response_id)
         for show in self._shows:
             if show.response_id == response_id:
                 show.finished = True
@@ -120,6 +125,7 @@ class Playout:
     def clear(self) -> list[Cleared]:
         """Drop everything that has not been played."""
         cleared = [_cleared(show) for show in self._shows if show.clips]
+        self._muted |= {s.response_id for s in self._shows if not s.finished}
         self._shows.clear()
         return cleared
 

@@ -4,6 +4,7 @@ Knows what is open; whatever happens, `close` ends it with the full `.done` casc
 (realtime-api.md §4.3), also for a response that was cancelled half way.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ class ResponseStream:
     Args:
         conversation: where its items go; None for an out-of-band response.
         audio_format: format of `response.output_audio.delta`.
-        audio_to: who gets audio deltas: "all", a connection name, or "nobody" (WebRTC).
+        audio_to: connections that get audio deltas; None = all of them.
         obfuscate: text-like deltas carry random padding.
     """
 
@@ -42,7 +43,7 @@ class ResponseStream:
         conversation: Conversation | None,
         *,
         audio_format: str,
-        audio_to: str,
+        audio_to: Sequence[str] | None,
         obfuscate: bool,
     ) -> None:
         self.response_id = response_id
@@ -104,11 +105,11 @@ class ResponseStream:
         """More audio; on WebRTC only remembered, the edge plays it."""
         opened = self._must_be_open()
         opened.item.append_audio(0, pcm)
-        if self._audio_to == "nobody":
-            return
-        delta = encode_base64(pcm, self._audio_format)
-        to = None if self._audio_to == "all" else self._audio_to
-        self._emit_part("response.output_audio.delta", opened, to=to, delta=delta)
+        recipients = [None] if self._audio_to is None else self._audio_to
+        if recipients:
+            delta = encode_base64(pcm, self._audio_format)
+        for to in recipients:
+            self._emit_part("response.output_audio.delta", opened, to=to, delta=delta)
 
     def arguments(self, delta: str) -> None:
         """More of a function call's arguments."""

@@ -4,136 +4,32 @@ Makes them, cancels them, and ends each with exactly one `response.done`.
 """
 
 import dataclasses
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from fake_openai.scenario.director import Plan, PlannedCall
-from fake_openai.scenario.template import fill_all
 from fake_openai.session.agenda import Script
-from fake_openai.session.generation import Generation, Manner, Outcome, Steps
+from fake_openai.session.generation import Generation, Manner, Outcome
 from fake_openai.session.items import Item, from_client
 from fake_openai.session.limits import RateLimits
 from fake_openai.session.mcp import Mcp
 from fake_openai.session.parts import Parts
+from fake_openai.session.response import Response, ResponseConfig
 from fake_openai.session.response_stream import ResponseStream
 from fake_openai.session.situation import situation_of
 from fake_openai.session.turns import TurnRecord
 from fake_openai.session.usage import (
-    ASSISTANT_AUDIO_PER_S,
     TokenCount,
-    audio_tokens,
     cached_part,
     context_tokens,
-    text_tokens,
-    usage,
+    fitted_context,
 )
-from fake_openai.wire.audio import Pcm
 from fake_openai.wire.problem import ClientEventError, refused_value
 
 Json = dict[str, Any]
+MAX_MCP_ROUNDS = 8
+"""A scenario that answers every MCP result with another call is stopped here."""
 CancelReason = Literal["turn_detected", "client_cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseConfig:
-    """The session's configuration as one response sees it."""
-
-    modality: Literal["audio", "text"]
-    voice: Any
-    output_format: Json
-    max_output_tokens: int | str
-    metadata: Json | None
-    instructions: str
-    tools: list[Json]
-    tool_choice: Any
-    in_conversation: bool
-    context: list[Item] | None
-    """Items given as `input`; None = the conversation."""
-
-
-@dataclass(slots=True, eq=False)
-class Response:
-    """A response that is being generated; also hears how its generation goes."""
-
-    id: str
-    config: ResponseConfig
-    plan: Plan
-    stream: ResponseStream
-    record: TurnRecord
-    read: TokenCount
-    cached: TokenCount
-    parts: Parts
-    mcp: Mcp
-    finish: Callable[["Response", Outcome], None]
-    script: Script | None = None
-
-    def on_text(self) -> None:
-        if self.record.first_text_s is None:
-            self.record.first_text_s = self.parts.now_s
-
-    def on_audio(self, item: Item, pcm: Pcm) -> None:
-        parts = self.parts
-        if self.record.first_audio_s is None:
-            self.record.first_audio_s = parts.now_s
-            self.emit_planned("speaking")
-        if self.config.in_conversation:
-            parts.conversation.has_assistant_audio = True
-        if parts.transport == "webrtc":
-            parts.playout.push(self.id, item.id, 0, pcm)
-
-    def on_finished(self, outcome: Outcome) -> None:
-        self.finish(self, outcome)
-
-    def mcp_steps(self, call: PlannedCall, start_s: float) -> Steps:
-        return self.mcp.call_steps(self.stream, call, self.plan.values, start_s)
-
-    def emit_planned(self, at: str) -> None:
-        """Send the scenario's own events of this moment."""
-        for emit in self.plan.emits:
-            if emit.at == at:
-                body = fill_all(emit.event, self.plan.values)
-                send = functools.partial(self.parts.outbox.emit_as_is, body)
-                self.parts.later(emit.delay_ms / 1000, send)
-
-    def describe(self, outcome: Outcome | None) -> Json:
-        """The response object; `outcome` None = in progress."""
-        config, conversation = self.config, self.parts.conversation
-        shown: Json = {
-            "object": "realtime.response",
-            "id": self.id,
-            "status": "in_progress" if outcome is None else outcome.status,
-            "status_details": None if outcome is None else outcome.details,
-            "output": [item.public() for item in self.stream.output]
-            if outcome is not None
-            else [],
-            "conversation_id": conversation.id if config.in_conversation else None,
-            "output_modalities": [config.modality],
-            "max_output_tokens": config.max_output_tokens,
-            "audio": {
-                "output": {"format": config.output_format, "voice": config.voice}
-            },
-            "usage": None,
-            "metadata": config.metadata,
-        }
-        if outcome is not None:
-            shown["usage"] = usage(self.read, self.cached, self.count_written())
-        return shown
-
-    def count_written(self) -> TokenCount:
-        """Tokens generated so far."""
-        count = TokenCount()
-        for item in self.stream.output:
-            count.audio += audio_tokens(
-                item.heard_samples.get(0, 0), ASSISTANT_AUDIO_PER_S
-            )
-            for part in item.content:
-                text = part.get("transcript") or part.get("text") or ""
-                count.text += text_tokens(text)
-            if item.kind in {"function_call", "mcp_call", "mcp_approval_request"}:
-                count.text += text_tokens(item.body["name"] + item.body["arguments"])
-        return count
 
 
 class Responses:
@@ -146,8 +42,11 @@ class Responses:
         self._active: Response | None = None
         self._last_read: TokenCount | None = None
         self._count = 0
+        self._mcp_rounds = 0
         self.limits = RateLimits(parts.options.rate_limits, parts.now_s)
-        self.on_idle: Callable[[Response], None] = lambda _: None
+        self.on_started: Callable[[], None] = lambda: None
+        """Called before each `response.created` of the conversation."""
+        self.on_ended: Callable[[Response], None] = lambda _: None
         """Called after each `response.done` of the conversation."""
 
     @property
@@ -188,12 +87,12 @@ class Responses:
         config = self._configured(params or {})
         if config.in_conversation:
             self.check_free()
-        situation_items = self._subject(config)
+        about = self._subject(config)
         if plan is None:
             self._count += 1
             plan = parts.director.plan(
                 situation_of(
-                    situation_items,
+                    about,
                     parts.conversation,
                     instructions=config.instructions,
                     tools=config.tools,
@@ -206,10 +105,22 @@ class Responses:
             plan = _with_forced_call(plan, config)
         if plan.silent:
             return
-        response = self._new(config, plan, record or parts.new_turn())
+        if config.in_conversation:
+            self.on_started()
+        if record is None:
+            record = self._record_of(about if config.in_conversation else [])
+        response = self._new(config, plan, record)
         response.emit_planned("before")
         self._announce(response)
         self._start(response)
+
+    def _record_of(self, about: list[Item]) -> TurnRecord:
+        """The record of the turn these items end; a new one if they end none."""
+        for item in reversed(about):
+            record = self._parts.turn_about(item.id)
+            if record is not None:
+                return record
+        return self._parts.new_turn()
 
     def cancel(self, response_id: str | None, reason: CancelReason) -> None:
         """Cancel one response, or the active one.
@@ -254,7 +165,7 @@ class Responses:
                 return
             if fault.do == "disconnect":
                 parts.later(fault.ms / 1000, parts.drop_connection)
-            else:
+            elif fault.do == "fail":
                 self._finish(response, _failure(fault.code, fault.message))
                 return
         exhausted = self.limits.exhausted(parts.now_s)
@@ -278,13 +189,14 @@ class Responses:
             manner=manner,
             timing=parts.timing,
         )
-        response.script = Script(parts.agenda, generation.script(parts.now_s))
+        start_s = response.record.thinking_from_s or parts.now_s
+        response.record.thinking_from_s = start_s
+        response.script = Script(parts.agenda, generation.script(start_s))
         response.script.resume()
 
     def _finish(self, response: Response, outcome: Outcome) -> None:
         """End a response: the cascade, `response.done`, limits, playout."""
-        if self._running.pop(response.id, None) is None:
-            return
+        del self._running[response.id]
         parts = self._parts
         if response.script is not None:
             response.script.stop()
@@ -300,22 +212,24 @@ class Responses:
             item.kind == "function_call" for item in response.stream.output
         )
         self._last_read = response.read
-        self.limits.spend(
-            parts.now_s, requests=1, tokens=described["usage"]["total_tokens"]
-        )
+        tokens = (described["usage"] or {}).get("total_tokens", 0)
+        self.limits.spend(parts.now_s, requests=1, tokens=tokens)
         self._emit_limits("after_done")
         response.emit_planned("done")
         for stopped in parts.playout.finish(response.id):
             parts.playout_stopped(stopped.response_id)
         parts.conversation.limit_audio()
         if response.config.in_conversation:
-            self.on_idle(response)
+            self.on_ended(response)
             self._continue_after_mcp(response, outcome)
 
     def _continue_after_mcp(self, response: Response, outcome: Outcome) -> None:
         """The service calls MCP tools itself, and goes on with their results itself."""
         called = [item for item in response.stream.output if item.kind == "mcp_call"]
-        if called and outcome.status == "completed" and self._active is None:
+        if not called:
+            self._mcp_rounds = 0
+        elif outcome.status == "completed" and self._mcp_rounds < MAX_MCP_ROUNDS:
+            self._mcp_rounds += 1
             for item in called:
                 self._parts.conversation.mark_fresh(item.id)
             self.create()
@@ -329,9 +243,9 @@ class Responses:
     def _new(self, config: ResponseConfig, plan: Plan, record: TurnRecord) -> Response:
         parts = self._parts
         response_id = parts.outbox.new_id("resp")
-        context = config.context
+        context: Sequence[Item] | None = config.context
         if context is None:
-            context = parts.conversation.items
+            context = self._remembered(config)
         read = context_tokens(context, config.instructions, config.tools)
         record.response_id, record.rule = response_id, plan.rule
         record.think_ms = plan.think_ms
@@ -356,11 +270,23 @@ class Responses:
             finish=self._finish,
         )
 
-    def _audio_to(self) -> str:
+    def _remembered(self, config: ResponseConfig) -> Sequence[Item]:
+        """What of the conversation the model still reads."""
+        session = self._parts.config
+        spent = context_tokens((), config.instructions, config.tools).total
+        return fitted_context(
+            self._parts.conversation.items,
+            spent,
+            session.truncation,
+            session.context_limit,
+        )
+
+    def _audio_to(self) -> list[str] | None:
+        """Who gets `response.output_audio.delta`: on WebRTC nobody, usually."""
         if self._parts.transport == "websocket":
-            return "all"
-        sideband = self._parts.options.sideband_audio_deltas
-        return "sideband" if sideband else "nobody"
+            return None
+        wanted = self._parts.options.sideband_audio_deltas
+        return self._parts.sidebands if wanted else []
 
     def _configured(self, params: Json) -> ResponseConfig:
         session = self._parts.config

@@ -27,20 +27,24 @@ def situation_of(
     silence: bool = False,
     offered_mcp: frozenset[tuple[str, str]] = frozenset(),
 ) -> Situation:
-    """The situation that these items make; of several user messages the last counts."""
+    """The situation that these items make.
+
+    Of several user messages the last counts, and of everything else what came after it:
+    a replayed history does not answer for what the user says now.
+    """
     said: Item | None = None
     results: list[ToolResult] = []
     system: list[str] = []
     approval: bool | None = None
     for item in items:
-        if item.kind == "function_call_output":
+        if item.role == "user":
+            said, results, system = item, [], []
+        elif item.kind == "function_call_output":
             results.append(_result(item, conversation))
         elif item.kind == "mcp_call":
             results.append(_mcp_result(item))
         elif item.kind == "mcp_approval_response":
             approval = bool(item.body["approve"])
-        elif item.role == "user":
-            said = item
         elif item.role == "system":
             system.append(text_of(item) or "")
     return Situation(

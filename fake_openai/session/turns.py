@@ -27,9 +27,13 @@ class TurnRecord:
     """When `speech_started` was emitted."""
     speech_stopped_s: float | None = None
     committed_s: float | None = None
+    recognised_s: float | None = None
+    """When the words were known; a part of the thinking time."""
     response_created_s: float | None = None
+    thinking_from_s: float | None = None
     think_ms: float | None = None
-    """Thinking time this turn was given."""
+    """Thinking time this turn was given: the first audio is there at thinking_from_s
+    + think_ms, unless recognition took longer than that."""
     first_text_s: float | None = None
     first_audio_s: float | None = None
     """When the first audio was in the output buffer."""

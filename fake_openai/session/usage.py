@@ -1,7 +1,7 @@
 """Token counts as the service bills them (realtime-api.md §0.2), estimated for text."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from fake_openai.session.items import Item
@@ -20,8 +20,8 @@ def text_tokens(text: str) -> int:
 
 
 def audio_tokens(n_samples: int, per_s: int) -> int:
-    """Tokens of audio at 24 kHz, rounded up."""
-    return -(-n_samples * per_s // RATE_HZ)
+    """Tokens of audio at 24 kHz: the nearest number, but at least one."""
+    return max(1, round(n_samples * per_s / RATE_HZ)) if n_samples else 0
 
 
 class TokenCount:
@@ -66,6 +66,33 @@ def item_tokens(item: Item) -> TokenCount:
     for key in ("name", "arguments", "output"):
         count.text += text_tokens(str(item.body.get(key) or ""))
     return count
+
+
+def fitted_context(
+    items: Sequence[Item], spent: int, truncation: Any, limit: int
+) -> Sequence[Item]:
+    """The newest items that fit into the model's context (`session.truncation`).
+
+    Args:
+        items: of the conversation, oldest first.
+        spent: tokens of instructions and tools, which always stay.
+        truncation: `auto` drops the oldest items as needed, `retention_ratio` drops
+            down to that part of the limit at once, `disabled` keeps everything.
+        limit: input tokens the model takes.
+    """
+    costs = [item_tokens(item).total for item in items]
+    total = spent + sum(costs)
+    if truncation == "disabled" or total <= limit:
+        return items
+    if isinstance(truncation, dict):
+        own = (truncation.get("token_limits") or {}).get("post_instructions")
+        room = limit if own is None else min(limit, spent + own)
+        limit = spent + int((room - spent) * truncation["retention_ratio"])
+    first = 0
+    while first < len(items) and total > limit:
+        total -= costs[first]
+        first += 1
+    return items[first:]
 
 
 def usage(read: TokenCount, cached: TokenCount, written: TokenCount) -> dict[str, Any]:

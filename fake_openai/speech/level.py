@@ -91,6 +91,8 @@ def speech_extent(
         The extent, or None when nothing reaches the threshold.
     """
     n_ms = samples.size // _MS
+    if n_ms == 0:
+        return None
     powers = np.square(samples[: n_ms * _MS]).reshape(n_ms, _MS).mean(axis=1)
     smooth = np.convolve(powers, np.full(_WINDOW_MS, 1 / _WINDOW_MS))
     smooth = smooth[_WINDOW_MS // 2 :][:n_ms]

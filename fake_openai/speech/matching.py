@@ -33,7 +33,8 @@ MARGIN_FRAMES = 40
 N_REFINED = 6
 WEAK_BLOCK = 0.25
 """Blocks with less energy than this part of the median say too little to be judged."""
-MAX_FFT_FRAMES = 4096
+MAX_FFT_FRAMES = 2048
+"""20 s. The templates' transforms of this length take 16 MB."""
 
 Floats = NDArray[np.float32]
 
@@ -85,6 +86,11 @@ class TemplateBank:
     templates: tuple[Template, ...]
     _transforms: dict[int, NDArray[np.complex64]] = field(default_factory=dict)
 
+    @property
+    def longest_frames(self) -> int:
+        """Length of the longest template, 0 when there is none."""
+        return max((t.n_frames for t in self.templates), default=0)
+
     def matches(self, query: Spectrum) -> list[Match]:
         """The templates that fit best, best first; at most N_REFINED.
 
@@ -93,7 +99,7 @@ class TemplateBank:
 
         Returns:
             Matches by falling score. Empty when there is nothing to compare, or the
-            query is too long (about 40 s) to be one of them.
+            query is too long (about 20 s) to be one of them.
         """
         n_fft = _fft_frames(query.n_frames + 2 * MARGIN_FRAMES)
         if n_fft is None or query.n_frames == 0 or not self.templates:
@@ -257,5 +263,5 @@ def _best_chain(
 
 def _fft_frames(n_frames: int) -> int | None:
     """The transform length that holds so many frames, or None when none does."""
-    lengths: Sequence[int] = (256, 512, 1024, 2048, MAX_FFT_FRAMES)
+    lengths: Sequence[int] = (256, 512, 1024, MAX_FFT_FRAMES)
     return next((n for n in lengths if n >= n_frames), None)

@@ -22,11 +22,11 @@ PROFILES: dict[str, VoiceProfile] = {
     "alloy": VoiceProfile(1.00, "en-us+f2"),
     "marin": VoiceProfile(1.00, "en-us+f3"),
     "ash": VoiceProfile(0.86, "en-us+m3"),
-    "ballad": VoiceProfile(0.90, "en-gb+m2"),
+    "ballad": VoiceProfile(0.90, "en+m2"),
     "cedar": VoiceProfile(0.83, "en-us+m7"),
     "coral": VoiceProfile(1.08, "en-us+f4"),
     "echo": VoiceProfile(0.88, "en-us+m1"),
-    "sage": VoiceProfile(1.04, "en-gb+f2"),
+    "sage": VoiceProfile(1.04, "en+f2"),
     "shimmer": VoiceProfile(1.12, "en-us+f5"),
     "verse": VoiceProfile(0.93, "en-us+m4"),
 }

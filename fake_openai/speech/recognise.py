@@ -118,6 +118,10 @@ class PreparedRecogniser:
         heard = spectrum(pcm)
         if heard.n_frames < SHORTEST_FRAMES:
             return Recognition.unrecognised()
+        # More speech than any recording could explain need not be searched.
+        could_explain = memory.bank.longest_frames / self._acceptance.explained
+        if int(heard.active.sum()) > could_explain:
+            return Recognition.unrecognised()
         matches = memory.bank.matches(heard)
         if not matches:
             return Recognition.unrecognised()

@@ -42,9 +42,12 @@ def stretch(samples: Floats, n_samples: int) -> Floats:
         return np.zeros(n_samples)
     window = np.hanning(_FRAME + 1)[:-1]
     n_grains = -(-n_samples // _HOP) + 1
-    source = np.pad(samples, (_HOP + _SEARCH, 2 * _FRAME + 2 * _SEARCH))
-    result = np.zeros(n_grains * _HOP + _FRAME)
+    # Room for the grains before the first sample and, when much is skipped, far after
+    # the last.
     step = (samples.size - 1) / max(1, n_samples - 1) * _HOP
+    room = round(n_grains * step) - samples.size + 3 * _FRAME
+    source = np.pad(samples, (_HOP + _SEARCH, max(3 * _FRAME, room)))
+    result = np.zeros(n_grains * _HOP + _FRAME)
     natural: Floats | None = None
     for grain in range(n_grains):
         ideal = round(grain * step) + _SEARCH

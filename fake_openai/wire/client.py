@@ -19,6 +19,8 @@ Transport = Literal["webrtc", "websocket"]
 MAX_EVENT_ID: Final = 512
 MAX_AUDIO_CHARS: Final = 15 * 1024 * 1024
 MAX_SHOWN_TYPE: Final = 100
+MAX_DEPTH: Final = 64
+"""Of nested objects and arrays: far more than any tool's JSON Schema needs."""
 
 SUPPORTED_TYPES: Final = (
     "session.update",
@@ -112,6 +114,8 @@ def decode_object(value: object, transport: Transport) -> ClientEvent:
     """The client event in a parsed JSON value; raises as `decode` does."""
     if not isinstance(value, dict):
         raise UndecodableEventError(_not_an_object(), None)
+    if _depth(value) > MAX_DEPTH:
+        raise UndecodableEventError(_not_json(), None)
     event_id = value.get("event_id")
     echo = event_id[:MAX_EVENT_ID] if isinstance(event_id, str) else None
     try:
@@ -119,6 +123,20 @@ def decode_object(value: object, transport: Transport) -> ClientEvent:
     except ClientEventError as problem:
         raise UndecodableEventError(problem, echo) from None
     return ClientEvent(kind, echo, value)
+
+
+def _depth(value: object) -> int:
+    """Nesting of a JSON value, counted up to just beyond MAX_DEPTH."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return depth
 
 
 def _check(value: dict[str, Any], transport: Transport) -> str:

@@ -23,7 +23,11 @@ class ServerEvent:
     def to_json(self) -> str:
         if self.raw is not None:
             return self.raw
-        return json.dumps(self.body, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(self.body, ensure_ascii=False, separators=(",", ":"))
+        if text.isascii():
+            return text
+        # A client may have sent half a surrogate pair, which has no UTF-8 form.
+        return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)

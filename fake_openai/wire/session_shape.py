@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from fake_openai.wire.problem import refused_value
 from fake_openai.wire.shape import (
     JSON_OBJECT,
     Array,
@@ -52,7 +53,22 @@ AUDIO_FORMAT: Final = Tagged(
 )
 VOICE: Final = Either((Text(values=VOICES), Record({"id": Text()}, required=("id",))))
 SPEED: Final = Number(0.25, 1.5)
-MODALITIES: Final = Array(Text(values=("text", "audio")), max_length=1, min_length=1)
+
+
+class _Modalities(Array):
+    """Either text or audio: the GA service never gives both."""
+
+    def check(self, value: object, path: str) -> None:
+        super().check(value, path)
+        if value not in (["text"], ["audio"]):
+            raise refused_value(
+                path,
+                f"Invalid modalities: {value}. Supported combinations are: ['text'] "
+                "and ['audio'].",
+            )
+
+
+MODALITIES: Final = _Modalities(Text(values=("text", "audio")))
 MAX_TOKENS: Final = Either(
     (Number(1, MAX_OUTPUT_TOKENS, integer=True), Text(values=("inf",)))
 )

@@ -67,7 +67,7 @@ class Number:
         kinds = (int,) if self.integer else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds):
             raise invalid_type(path, self.expected, value)
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise invalid_type(path, self.expected, value)
         if self.low is not None and value < self.low:
             raise self._outside(path, value, ("below", "min"), ">=", self.low)

@@ -1,5 +1,6 @@
 """The voice page, and the headers every response carries."""
 
+import os
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -45,4 +46,14 @@ class SecurityHeaders:
 def mount_page(app: FastAPI, root: Path) -> None:
     """Serve the files below `root` at `/`; mount last, it takes every address left."""
     if root.is_dir():
-        app.mount("/", StaticFiles(directory=root, html=True), name="page")
+        app.mount("/", _PageFiles(directory=root, html=True), name="page")
+
+
+class _PageFiles(StaticFiles):
+    """Files of the page; names that begin with a dot are nobody's business."""
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """As the base class, but hidden files do not exist."""
+        if any(part.startswith(".") and part != "." for part in Path(path).parts):
+            return "", None
+        return super().lookup_path(path)

@@ -70,7 +70,7 @@ class MediaHost:
         """Connect a new session to the model. Cancelling gives it up.
 
         Raises:
-            BridgeError: what stood in the way; nothing of the session is left then.
+            BridgeError: what stood in the way; the session is being freed then.
         """
         if self._tasks is None:
             raise BridgeError("the media host is not running")

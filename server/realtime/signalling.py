@@ -76,7 +76,7 @@ class Signalling:
         )
         value = _json_object(content).get("value")
         if not isinstance(value, str) or not value:
-            raise ModelUnreachableError("client_secrets: no value in the response")
+            raise _nonsense("client_secrets: no value in the response")
         return value
 
     async def exchange(self, offer_sdp: str, secret: str) -> Accepted:
@@ -90,10 +90,7 @@ class Signalling:
         )
         sdp = content.decode("utf-8", "replace")
         if not sdp.startswith("v=0"):
-            raise ModelUnreachableError(
-                "calls: the response is not SDP",
-                user_message="The voice service sent an answer that makes no sense.",
-            )
+            raise _nonsense("calls: the response is not SDP")
         found = _CALL_ID.search(headers.get("location", ""))
         return Accepted(sdp, found.group(1) if found else None)
 
@@ -130,7 +127,7 @@ async def _read_limited(response: httpx.Response) -> bytes:
     async for chunk in response.aiter_bytes():
         content += chunk
         if len(content) > MAX_RESPONSE_BYTES:
-            raise ModelUnreachableError("the response is longer than any answer")
+            raise _nonsense("the response is longer than any answer")
     return content
 
 
@@ -138,11 +135,13 @@ def _json_object(content: bytes) -> dict[str, Any]:
     try:
         parsed = json.loads(content)
     except ValueError as exc:
-        raise ModelUnreachableError(
-            "the response is not JSON",
-            user_message="The voice service sent an answer that makes no sense.",
-        ) from exc
+        raise _nonsense("the response is not JSON") from exc
     return parsed if isinstance(parsed, dict) else {}
+
+
+def _nonsense(detail: str) -> ModelUnreachableError:
+    message = "The voice service sent an answer that makes no sense."
+    return ModelUnreachableError(detail, user_message=message)
 
 
 def _error_of(content: bytes) -> dict[str, Any]:

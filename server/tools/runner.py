@@ -8,24 +8,132 @@ for the first, as the runner itself would make it wait.
 import asyncio
 import json
 import logging
+from contextlib import suppress
 from typing import Literal
 
 import aiohttp
 
 from server.errors import ToolError
 from server.tools import runner_events as ev
+from server.tools.run import BROKEN, CANCELLED, Answered, Failed, Outcome, Run
 
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 16 << 20
 """A run's result repeats its whole transcript."""
-MAX_ANSWER_CHARS = 8_000
 HEARTBEAT_S = 20.0
 CLOSE_TIMEOUT_S = 1.0
 RESULT_GRACE_S = 1.0
 """Between a run's result and the line that says it is finished."""
+STALE_RUN_TIMEOUT_S = 2.0
+"""How long a new message waits for a cancelled run to say that it is over."""
 
-Socket = aiohttp.ClientWebSocketResponse
+
+class _Link:
+    """One open socket, read by a task of its own so that it also lives when idle."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._run: Run | None = None
+        self._outcome: asyncio.Future[Outcome | None] | None = None
+        self._n_runs = 0
+        self._is_closing = False
+        self._stale_over = asyncio.Event()
+        self._stale_over.set()
+        self._reading = asyncio.create_task(self._read(), name="runner socket")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the runner is still there."""
+        return not self._reading.done()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no run was ever started here."""
+        return self._n_runs == 0
+
+    async def wait_until_idle(self) -> bool:
+        """Wait for a run that was given up; False when it does not end."""
+        try:
+            async with asyncio.timeout(STALE_RUN_TIMEOUT_S):
+                await self._stale_over.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def send(
+        self, kind: Literal["user_message", "cancel"], **fields: str
+    ) -> None:
+        """Send one command; raises what aiohttp raises."""
+        command = {"type": kind, **fields}
+        await self._socket.send_str(json.dumps(command, ensure_ascii=False))
+
+    async def run(self, text: str) -> Outcome | None:
+        """One run; None when the socket broke before anything came back."""
+        self._run = run = Run(first_on_socket=self.is_fresh)
+        self._n_runs += 1
+        self._outcome = asyncio.get_running_loop().create_future()
+        try:
+            await self.send("user_message", data=text)
+            return await self._outcome
+        except (aiohttp.ClientError, ConnectionError):
+            return None
+        finally:
+            self._run = self._outcome = None
+            if not run.has_ended:
+                self._stale_over.clear()
+
+    async def close(self) -> None:
+        """Close the socket and wait for its task."""
+        self._is_closing = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._socket.close()
+        self._reading.cancel()
+        await asyncio.wait({self._reading})
+
+    async def _read(self) -> None:
+        try:
+            async for message in self._socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    for event in ev.decode(message.data):
+                        self._handle(event)
+        finally:
+            self._break_off()
+
+    def _handle(self, event: ev.RunnerEvent) -> None:
+        if self._run is None:
+            if isinstance(event, ev.RunEnded | ev.RunFailed):
+                self._stale_over.set()
+            return
+        had_result = self._run.has_result
+        outcome = self._run.feed(event)
+        if outcome is not None:
+            self._settle(outcome)
+        elif self._run.has_result and not had_result:
+            asyncio.get_running_loop().call_later(
+                RESULT_GRACE_S, self._settle_late, self._run
+            )
+
+    def _settle(self, outcome: Outcome | None) -> None:
+        if self._outcome is not None and not self._outcome.done():
+            self._outcome.set_result(outcome)
+
+    def _settle_late(self, run: Run) -> None:
+        """The closing line did not come: the result is good enough."""
+        if self._run is run:
+            self._settle(run.settle())
+
+    def _break_off(self) -> None:
+        run = self._run
+        if run is None:
+            self._stale_over.set()
+        elif run.has_result:
+            self._settle(run.settle())
+        else:
+            nothing_came = run.n_events == 0 and not self._is_closing
+            reason = CANCELLED if self._is_closing else BROKEN
+            self._settle(None if nothing_came else Failed(reason))
 
 
 class Runner:
@@ -53,7 +161,7 @@ class Runner:
         self._title = title
         self._connect_timeout_s = connect_timeout_s
         self._survives_cancel = survives_cancel
-        self._socket: Socket | None = None
+        self._link: _Link | None = None
         self._one_run = asyncio.Lock()
 
     async def ask(self, text: str) -> str:
@@ -65,24 +173,23 @@ class Runner:
             ToolError: in words for the model.
         """
         async with self._one_run:
-            socket = await self._connected()
             try:
-                await socket.send_str(_command("user_message", text))
-                return await self._collect(socket)
+                outcome = await self._run(text)
             except asyncio.CancelledError:
                 await self.cancel()
                 raise
-            except (aiohttp.ClientError, ConnectionError) as exc:
-                raise self._broken() from exc
+        if isinstance(outcome, Answered):
+            return outcome.text
+        raise ToolError("the run failed", user_message=outcome.reason)
 
     async def cancel(self) -> bool:
         """Cancel the run, if any; False when there is no open socket."""
-        socket = self._socket
-        if socket is None or socket.closed:
+        link = self._link
+        if link is None or not link.is_open:
             return False
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await socket.send_str(_command("cancel"))
+                await link.send("cancel")
         except (TimeoutError, aiohttp.ClientError, ConnectionError):
             logger.debug("cancel not delivered")
         if not self._survives_cancel:
@@ -97,81 +204,40 @@ class Runner:
 
     async def close(self) -> None:
         """Close the socket. Safe to call at any time."""
-        socket, self._socket = self._socket, None
-        if socket is not None and not socket.closed:
-            try:
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await socket.close()
-            except TimeoutError:
-                logger.debug("runner socket did not close in time")
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
 
-    async def _connected(self) -> Socket:
+    async def _run(self, text: str) -> Answered | Failed:
+        link = await self._connected()
+        was_fresh = link.is_fresh
+        outcome = await link.run(text)
+        if outcome is None and not was_fresh:
+            # An old socket may be dead without our knowing: once more on a new one.
+            await self.close()
+            outcome = await (await self._connected()).run(text)
+        return outcome or Failed(BROKEN)
+
+    async def _connected(self) -> _Link:
         if self._url is None:
             message = f"The {self._title} is not configured on this server."
             raise ToolError(message, user_message=message)
-        if self._socket is not None and not self._socket.closed:
-            return self._socket
+        link = self._link
+        if link is not None and link.is_open and await link.wait_until_idle():
+            return link
+        await self.close()
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                self._socket = await self._client.ws_connect(
+                socket = await self._client.ws_connect(
                     self._url, max_msg_size=MAX_MESSAGE_BYTES, heartbeat=HEARTBEAT_S
                 )
         except TimeoutError as exc:
             raise self._unreachable("it did not answer in time") from exc
         except (aiohttp.ClientError, OSError) as exc:
             raise self._unreachable("the connection failed") from exc
-        return self._socket
-
-    async def _collect(self, socket: Socket) -> str:
-        """Read until the run ends; the last thing said is the answer."""
-        answer = ""
-        has_result = False
-        while True:
-            wait_s = RESULT_GRACE_S if has_result else None
-            try:
-                message = await socket.receive(wait_s)
-            except TimeoutError:
-                return _shortened(answer)
-            if message.type is not aiohttp.WSMsgType.TEXT:
-                if has_result:
-                    return _shortened(answer)
-                raise self._broken()
-            for event in ev.decode(message.data):
-                match event:
-                    case ev.Said():
-                        answer = event.text
-                    case ev.RunResult(text, success, is_last):
-                        answer = text or answer
-                        has_result = True
-                        if not success:
-                            raise self._failed(answer)
-                        if is_last:
-                            return _shortened(answer)
-                    case ev.RunEnded(interrupted):
-                        if interrupted:
-                            raise self._failed("The run was cancelled.")
-                        return _shortened(answer)
-                    case ev.RunFailed(reason):
-                        raise self._failed(reason)
+        self._link = _Link(socket)
+        return self._link
 
     def _unreachable(self, why: str) -> ToolError:
         message = f"The {self._title} cannot be reached: {why}."
         return ToolError(message, user_message=message)
-
-    def _broken(self) -> ToolError:
-        message = f"The connection to the {self._title} broke off during the run."
-        return ToolError(message, user_message=message)
-
-    def _failed(self, reason: str) -> ToolError:
-        return ToolError("the run failed", user_message=_shortened(reason))
-
-
-def _command(kind: Literal["user_message", "cancel"], data: str | None = None) -> str:
-    fields = {"type": kind} if data is None else {"type": kind, "data": data}
-    return json.dumps(fields, ensure_ascii=False)
-
-
-def _shortened(text: str) -> str:
-    if len(text) <= MAX_ANSWER_CHARS:
-        return text
-    return text[:MAX_ANSWER_CHARS] + " … (shortened)"

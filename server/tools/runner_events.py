@@ -12,6 +12,11 @@ from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The runner has begun with the task, or repeats it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """An agent wrote something."""
 
@@ -68,7 +73,14 @@ class Other:
 
 
 RunnerEvent: TypeAlias = (
-    Said | ToolStarted | ToolEnded | RunResult | RunEnded | RunFailed | Other
+    RunStarted
+    | Said
+    | ToolStarted
+    | ToolEnded
+    | RunResult
+    | RunEnded
+    | RunFailed
+    | Other
 )
 
 
@@ -110,8 +122,10 @@ def _text(fields: Mapping[str, Any], key: str) -> str:
 def _said(data: Mapping[str, Any]) -> list[RunnerEvent]:
     source = _text(data, "source")
     text = _content_text(data.get("content"))
-    if source == "user" or _text(data, "role") == "user" or not text:
-        return [Other("textmessage of the user")]  # the task, echoed
+    if source == "user" or _text(data, "role") == "user":
+        return [RunStarted()]  # the task, echoed
+    if not text:
+        return [Other("textmessage")]
     return [Said(source, text)]
 
 
@@ -153,6 +167,8 @@ def _claude_result(data: Mapping[str, Any]) -> RunResult:
 
 
 def _system(message: str, kind: str) -> list[RunnerEvent]:
+    if message.startswith("Initiating agent run"):
+        return [RunStarted()]
     if message.startswith("Agent run finished"):
         return [RunEnded(interrupted=False)]
     if message.startswith("Agent run interrupted"):

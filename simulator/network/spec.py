@@ -52,9 +52,11 @@ def profile_from_mapping(spec: Mapping[str, Any]) -> Profile:
         not isinstance(changes, Sequence) or isinstance(changes, str)
     ):
         raise SpecError("changes: a list is needed")
+    is_changed = any(spec.get(key) for key in ("both", "up", "down", "changes"))
+    name = f"{base.name}, changed" if is_changed else base.name
     base = replace(
         base,
-        name=str(spec.get("name", base.name)),
+        name=str(spec.get("name", name)),
         up=_direction(base, spec, "up", ""),
         down=_direction(base, spec, "down", ""),
     )

@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-
-pytest.importorskip("playwright", reason="the browser extra is not installed")
-
 from playwright.async_api import Browser, async_playwright
 
 from tests.support.page_double import PageDouble

@@ -90,12 +90,15 @@ async def test_axe_finds_nothing_to_complain_about(
             )
         await page.page.wait_for_selector("[data-status=failed]")
         found["live"] = await complaints_of_axe(page)
+        await page.page.click("#settings-open")
+        found["settings"] = await complaints_of_axe(page)
+        await page.page.keyboard.press("Escape")
         error = {"code": "x", "message": "It broke.", "retryable": True}
         client.send({"type": "error", "error": error, "fatal": True})
         await page.problem()
         found["trouble"] = await complaints_of_axe(page)
 
-    assert found == {"idle": [], "live": [], "trouble": []}
+    assert found == {"idle": [], "live": [], "settings": [], "trouble": []}
 
 
 async def complaints_of_axe(page: VoicePage) -> list[str]:

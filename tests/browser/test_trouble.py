@@ -9,6 +9,7 @@ from playwright.async_api import Route, expect
 
 from tests.browser.conftest import OpenPage
 from tests.support.page_double import PageDouble
+from tests.support.sounds import rms_dbfs, tone
 from tests.support.voice_page import VoicePage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -155,18 +156,58 @@ async def test_a_fatal_error_ends_the_call_and_keeps_the_transcript(
     assert await page.page.locator(".said-assistant").count() == 1
 
 
-async def test_a_bridge_that_vanishes_is_noticed_within_five_seconds(
+async def test_a_broken_connection_is_replaced_without_a_hand_on_the_page(
+    page: VoicePage, double: PageDouble
+) -> None:
+    await page.page.evaluate(
+        """() => {
+          window.nAsked = 0;
+          const devices = navigator.mediaDevices;
+          const ask = devices.getUserMedia.bind(devices);
+          devices.getUserMedia = (what) => (window.nAsked++, ask(what));
+        }"""
+    )
+    await page.start()
+    first = await double.client()
+    await page.wait_for_state("listening")
+    first.transcript("assistant", "a1", "As I was saying", final=False)
+    await page.page.click("#mute")
+    await first.wait_for("mute")
+
+    await double.drop_clients()
+    await page.wait_for_state("reconnecting")
+    assert await page.text("#state") == "Reconnecting"
+    second = await double.client()
+    await page.wait_for_state("listening")
+
+    assert double.session_requests[-1] == {"conversation_id": "conversation-1"}
+    assert await second.wait_for("mute") == {"type": "mute", "muted": True}
+    await second.wait_until(lambda: len(second.frames) > 5 or None)
+    second.transcript("assistant", "a2", "I am back.", final=True)
+    await page.wait_for_said("assistant", "I am back.")
+    await page.wait_for_said("assistant", "As I was saying")
+    await page.record()
+    await second.play(tone(0.5))
+    assert rms_dbfs((await page.recording()).speaker) > -40
+    assert await page.page.evaluate("window.nAsked") == 1
+    assert await page.page.is_hidden("#problem")
+
+
+async def test_reconnecting_can_be_given_up(
     page: VoicePage, double: PageDouble
 ) -> None:
     await page.start()
     await double.client()
     await page.wait_for_state("listening")
-
+    double.session_answer = (503, refusal("model_unavailable", BUSY))
     await double.drop_clients()
+    await page.wait_for_state("reconnecting")
 
-    await page.page.wait_for_selector("#problem:not([hidden])", timeout=5_000)
-    assert await page.problem() == "The connection to the voice server was lost."
-    assert await page.page.is_visible("#retry")
+    await page.page.click("#call")
+
+    await page.wait_for_state("ended")
+    assert await page.page.is_hidden("#problem")
+    forgive(page, 503)
 
 
 async def test_a_session_the_bridge_ends_is_explained(

@@ -31,7 +31,10 @@ WEB_ROOT = Path(__file__).parents[2] / "web"
 RATE_HZ = 24_000
 FRAME_SAMPLES = 480
 FRAME_S = FRAME_SAMPLES / RATE_HZ
-CONTENT_SECURITY_POLICY = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'"
+)
 WAIT_TIMEOUT_S = 10.0
 
 Json = dict[str, Any]

@@ -17,7 +17,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.async_api import Browser, ConsoleMessage, Page, Playwright
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    TimeoutError,
+)
 
 CHROMIUM = Path("/usr/bin/chromium")
 RATE_HZ = 24_000
@@ -110,7 +116,11 @@ class VoicePage:
     async def wait_for_said(self, role: str, part: str) -> None:
         """Wait for finished words in the transcript."""
         said = self.page.locator(f".said-{role}[aria-busy=false]")
-        await said.filter(has_text=part).first.wait_for(timeout=PATIENCE_MS)
+        try:
+            await said.filter(has_text=part).first.wait_for(timeout=PATIENCE_MS)
+        except TimeoutError:
+            talk = await self.page.inner_text("#transcript")
+            raise AssertionError(f"{part!r} was not said, but:\n{talk}") from None
 
     async def text(self, selector: str) -> str:
         return (await self.page.inner_text(selector)).strip()

@@ -16,34 +16,28 @@ const FAILURES = {
   AbortError: "microphone_busy",
 };
 
-/** @type {MediaTrackConstraints} */
-const DEFAULT_CONSTRAINTS = {
-  channelCount: 1,
-  echoCancellation: true,
-  noiseSuppression: true,
-  autoGainControl: true,
-};
-
 export class Microphone {
-  #stream;
-  #source;
+  #context;
+  #input;
   #node;
+  #onEnded;
+  /** @type {MediaStream} */ #stream;
+  /** @type {MediaStreamAudioSourceNode} */ #source;
   #level = { rmsDbfs: SILENCE_DBFS, peakDbfs: SILENCE_DBFS };
   #muted = false;
 
   /**
    * Ask for the microphone.
    *
-   * @param {MediaTrackConstraints} [constraints]
+   * @param {MediaTrackConstraints} audio
    * @returns {Promise<MediaStream>} for the constructor, or to be stopped by the caller
    * @throws {CallFailure} insecure_origin, microphone_denied, _missing or _busy
    */
-  static async request(constraints = {}) {
+  static async request(audio) {
     if (!window.isSecureContext || !navigator.mediaDevices) {
       throw new CallFailure("insecure_origin");
     }
     try {
-      const audio = { ...DEFAULT_CONSTRAINTS, ...constraints };
       return await navigator.mediaDevices.getUserMedia({ audio });
     } catch (cause) {
       const name = cause instanceof DOMException ? cause.name : "";
@@ -57,8 +51,8 @@ export class Microphone {
    * @param {() => void} onEnded the device has gone (unplugged, permission revoked)
    */
   constructor(context, stream, onEnded) {
-    this.#stream = stream;
-    this.#source = context.createMediaStreamSource(stream);
+    this.#context = context;
+    this.#onEnded = onEnded;
     this.#node = new AudioWorkletNode(context, "voicebridge-capture", {
       numberOfInputs: 1,
       numberOfOutputs: 0,
@@ -66,8 +60,19 @@ export class Microphone {
       channelCountMode: "explicit",
     });
     this.#node.port.onmessage = ({ data }) => (this.#level = data);
-    this.#source.connect(this.#node);
-    for (const track of stream.getTracks()) track.onended = onEnded;
+    this.#input = new GainNode(context); // stays when the device changes
+    this.#input.connect(this.#node);
+    [this.#stream, this.#source] = this.#attach(stream);
+  }
+
+  /**
+   * Go on with another stream (device, processing) without a break in the frames.
+   *
+   * @param {MediaStream} stream taken over
+   */
+  replace(stream) {
+    this.#detach();
+    [this.#stream, this.#source] = this.#attach(stream);
   }
 
   /** @returns {MessagePort} gives 20 ms frames; may be moved to a worker; once only */
@@ -87,21 +92,40 @@ export class Microphone {
   /** Muted, it still gives frames, of silence: the far side needs its clock. */
   set muted(muted) {
     this.#muted = muted;
-    for (const track of this.#stream.getAudioTracks()) track.enabled = !muted;
+    for (const track of this.#stream.getTracks()) track.enabled = !muted;
   }
 
   /** Where a recorder hears what is captured. */
   get tap() {
-    return this.#source;
+    return this.#input;
   }
 
   close() {
+    this.#detach();
+    this.#input.disconnect();
+    this.#node.port.postMessage({ type: "close" });
+    this.#node.port.onmessage = null;
+  }
+
+  /**
+   * @param {MediaStream} stream
+   * @returns {[MediaStream, MediaStreamAudioSourceNode]}
+   */
+  #attach(stream) {
+    const source = this.#context.createMediaStreamSource(stream);
+    source.connect(this.#input);
+    for (const track of stream.getTracks()) {
+      track.enabled = !this.#muted;
+      track.onended = this.#onEnded;
+    }
+    return [stream, source];
+  }
+
+  #detach() {
     for (const track of this.#stream.getTracks()) {
       track.onended = null;
       track.stop();
     }
     this.#source.disconnect();
-    this.#node.port.postMessage({ type: "close" });
-    this.#node.port.onmessage = null;
   }
 }

@@ -19,6 +19,7 @@
  */
 
 import { amplitudeToDbfs } from "./level.js";
+import { findRepetition } from "./pitch.js";
 
 const SPLICE_MS = 5;
 const TAIL_MS = 10;
@@ -179,7 +180,8 @@ export class PlayoutBuffer {
 
   /** Empty at once, letting the sound under way fade out over a few milliseconds. */
   flush() {
-    if (this.#playing) this.#fadeAway(Math.min(this.#samples(SPLICE_MS), this.buffered));
+    if (this.#playing)
+      this.#fadeAway(Math.min(this.#samples(SPLICE_MS), this.buffered));
     this.#counts.flushed += this.buffered;
     this.#read = this.#write;
     this.#playing = false;
@@ -242,7 +244,10 @@ export class PlayoutBuffer {
     this.#startLevel = this.#samples(RESUME_MS);
     this.#counts.underruns++;
     this.#counts.concealed += gap;
-    const step = Math.min(Math.max(gap, this.#samples(TARGET_STEP_MS / 4)), this.#frame);
+    const step = Math.min(
+      Math.max(gap, this.#samples(TARGET_STEP_MS / 4)),
+      this.#frame,
+    );
     this.target = Math.min(this.maxTarget, this.target + step);
     this.#targetDecayAt = this.#clock + this.#samples(TARGET_DECAY_MS);
   }
@@ -291,47 +296,24 @@ export class PlayoutBuffer {
   #correct() {
     if (this.#correction === 0 || this.#clock < this.#nextSplice) return;
     if (this.#tailAt < this.#tail.length || this.#fadeInAt < this.#fadeIn) return;
-    const direction = Math.sign(this.#correction);
+    const direction = this.#correction > 0 ? 1 : -1;
     const lookAhead = direction > 0 ? MAX_LAG_MS + CORRELATION_MS : MAX_LAG_MS;
     if (this.buffered < this.#samples(lookAhead)) return;
-    const { lag, likeness, isQuiet } = this.#bestLag(direction);
+    const { lag, likeness, rms } = findRepetition((i) => this.#at(this.#read + i), {
+      length: this.#samples(CORRELATION_MS),
+      minLag: this.#samples(MIN_LAG_MS),
+      maxLag: this.#samples(MAX_LAG_MS),
+      direction,
+    });
     // Speech is cut where it repeats itself; if it does not, a little later anyway.
     const patience = (this.#clock - this.#nextSplice) / this.#samples(PATIENCE_MS);
+    const isQuiet = amplitudeToDbfs(rms) < QUIET_DBFS;
     if (!isQuiet && likeness < WANTED_LIKENESS - patience) return;
     if (direction > 0) this.#skip(lag, lag);
     else this.#repeat(lag);
     const rest = this.#correction - direction * lag;
     this.#correction = Math.sign(rest) === direction ? rest : 0;
     this.#nextSplice = this.#clock + this.#samples(SPLICE_EVERY_MS);
-  }
-
-  /**
-   * Find the pitch period at the read position.
-   *
-   * @param {number} direction +1 compares with what comes later, -1 with the past
-   */
-  #bestLag(direction) {
-    const length = this.#samples(CORRELATION_MS);
-    const minLag = this.#samples(MIN_LAG_MS);
-    const maxLag = this.#samples(MAX_LAG_MS);
-    let here = 1e-9;
-    for (let i = 0; i < length; i++) here += this.#at(this.#read + i) ** 2;
-    const isQuiet = amplitudeToDbfs(Math.sqrt(here / length)) < QUIET_DBFS;
-    if (isQuiet) return { lag: maxLag, likeness: 0, isQuiet };
-    let best = { lag: maxLag, likeness: -1, isQuiet };
-    for (let lag = minLag; lag <= maxLag; lag++) {
-      let product = 0;
-      let there = 1e-9;
-      const base = this.#read + direction * lag;
-      for (let i = 0; i < length; i += 2) {
-        const other = this.#at(base + i);
-        product += this.#at(this.#read + i) * other;
-        there += other * other;
-      }
-      const likeness = product / Math.sqrt((here / 2) * there);
-      if (likeness > best.likeness) best = { lag, likeness, isQuiet };
-    }
-    return best;
   }
 
   // --- splices -----------------------------------------------------------------

@@ -13,6 +13,7 @@ const FADE_S = 0.01;
 export class Speaker {
   #node;
   #volume;
+  #muted = false;
   #level = { rmsDbfs: SILENCE_DBFS, peakDbfs: SILENCE_DBFS };
   /** @type {PlayoutStats | null} */ #stats = null;
 
@@ -51,8 +52,14 @@ export class Speaker {
     return this.#stats;
   }
 
-  /** @param {boolean} muted */
+  get muted() {
+    return this.#muted;
+  }
+
+  /** Muted, everything goes on but the sound. */
   set muted(muted) {
+    if (muted === this.#muted) return;
+    this.#muted = muted;
     const { context, gain } = this.#volume;
     gain.setTargetAtTime(muted ? 0 : 1, context.currentTime, FADE_S);
   }

@@ -1,40 +1,28 @@
 /**
- * One call, from the microphone's permission to the goodbye. Knows no page.
+ * One connection to the bridge: from the offer to the goodbye. Knows no page.
  *
- * A call is used once: start it, use it, close it. Whatever it opens it owns, and
- * `close` gives back in reverse order, also when starting is still under way.
+ * It is used once: start it, use it, close it. What it opens it gives back on `close`,
+ * also while starting is still under way.
  */
 
-import { openAudioContext } from "../audio/audio-context.js";
-import { SILENCE_DBFS } from "../audio/level.js";
-import { Microphone } from "../audio/microphone.js";
-import { Recorder } from "../audio/recorder.js";
-import { Speaker } from "../audio/speaker.js";
 import { CallFailure } from "./failures.js";
 import { parseServerMessage } from "./messages.js";
 import { Peer } from "./peer.js";
 import { Signaling } from "./signaling.js";
 
+/** @typedef {import("../audio/audio-devices.js").AudioDevices} AudioDevices */
+/** @typedef {import("./messages.js").ClientMessage} ClientMessage */
 /** @typedef {import("./messages.js").ServerMessage} ServerMessage */
 /** @typedef {import("./messages.js").Hello} Hello */
 
 const PING_EVERY_MS = 1_000;
-const MAX_UNANSWERED_PINGS = 6;
+const MAX_UNANSWERED_PINGS = 4;
 const HELLO_TIMEOUT_MS = 5_000;
-
-/**
- * @typedef {object} Figures
- * @property {number | null} rttMs round trip of a control message
- * @property {number | null} bufferedMs audio waiting to be played
- * @property {number | null} targetMs
- * @property {number} lostFrames microphone frames not sent, network behind
- * @property {number} underruns moments in which the assistant's audio came too late
- * @property {number} skippedMs audio left out to catch up
- */
 
 /**
  * @typedef {object} CallOptions
  * @property {string | URL} base where the bridge's `api/` is
+ * @property {AudioDevices} audio stays the caller's
  * @property {string} [conversationId] to go on with a conversation
  * @property {(message: ServerMessage) => void} onMessage in the order of arrival,
  *   `hello` first
@@ -44,11 +32,8 @@ const HELLO_TIMEOUT_MS = 5_000;
 export class Call {
   #options;
   #abort = new AbortController();
-  /** @type {(() => void)[]} */ #cleanups = [];
-  /** @type {AudioContext | null} */ #context = null;
-  /** @type {Microphone | null} */ #microphone = null;
-  /** @type {Speaker | null} */ #speaker = null;
   /** @type {Peer | null} */ #peer = null;
+  /** @type {ReturnType<typeof setInterval> | undefined} */ #heartbeat;
   /** @type {Hello | null} */ #hello = null;
   /** @type {(() => void) | null} */ #onHello = null;
   #unansweredPings = 0;
@@ -60,151 +45,68 @@ export class Call {
   }
 
   /**
-   * Connect. Call it inside a click (sound). Resolves when the bridge said hello.
+   * Connect. Resolves when the bridge said hello.
    *
    * @throws {CallFailure} why it could not; close the call then too
    */
   async start() {
+    const { audio, base, conversationId } = this.#options;
+    const peer = new Peer({
+      capture: audio.microphone.openFramePort(),
+      playout: audio.speaker.openFramePort(),
+      onText: (text) => this.#receive(text),
+      onLost: () => this.#lose(),
+    });
+    this.#peer = peer;
+    const signaling = new Signaling(base, this.#abort.signal);
+    const request = conversationId ? { conversation_id: conversationId } : {};
     try {
-      await this.#start();
+      const [sessionId, offer] = await Promise.all([
+        signaling.openSession(request),
+        peer.offer(),
+      ]);
+      await peer.accept(await signaling.exchange(sessionId, offer));
+      await this.#greeted();
     } catch (error) {
       throw CallFailure.from(error);
     }
-  }
-
-  async #start() {
-    // Both need the click; both are asked for before the session, which costs money.
-    const [stream, context] = await settleBoth(Microphone.request(), openAudioContext());
-    this.#own(() => stream.getTracks().forEach((track) => track.stop()));
-    this.#own(() => void context.close());
-    this.#context = context;
-    this.#own((this.#speaker = new Speaker(context)));
-    this.#microphone = new Microphone(context, stream, () =>
-      this.#lose(new CallFailure("microphone_lost")),
-    );
-    this.#own(this.#microphone);
-
-    const peer = new Peer({
-      capture: this.#microphone.openFramePort(),
-      playout: this.#speaker.openFramePort(),
-      onText: (text) => this.#receive(text),
-      onLost: () => this.#lose(new CallFailure("connection_lost")),
-    });
-    this.#peer = peer;
-    this.#own(peer);
-    const signaling = new Signaling(this.#options.base, this.#abort.signal);
-    const [sessionId, offer] = await Promise.all([
-      signaling.openSession(
-        this.#options.conversationId
-          ? { conversation_id: this.#options.conversationId }
-          : {},
-      ),
-      peer.offer(),
-    ]);
-    await peer.accept(await signaling.exchange(sessionId, offer));
-    await this.#greeted();
-    const heartbeat = setInterval(() => this.#beat(), PING_EVERY_MS);
-    this.#own(() => clearInterval(heartbeat));
+    this.#heartbeat = setInterval(() => this.#beat(), PING_EVERY_MS);
     this.#beat();
   }
 
-  /** Give everything back, saying goodbye if there is a connection. Idempotent. */
+  /** Say goodbye and close. Idempotent. */
   close() {
+    if (this.#abort.signal.aborted) return;
     this.#abort.abort();
-    while (this.#cleanups.length) this.#cleanups.pop()?.();
+    clearInterval(this.#heartbeat);
+    this.#peer?.close();
   }
 
-  // --- what a person can do ------------------------------------------------------
-
-  /** @param {boolean} muted */
-  mute(muted) {
-    if (this.#microphone) this.#microphone.muted = muted;
-    this.#peer?.send({ type: "mute", muted });
+  /** @param {ClientMessage} message dropped when there is no connection */
+  send(message) {
+    this.#peer?.send(message);
   }
 
-  /** Stop the assistant's speech. Silence is immediate; the bridge is told. */
-  interrupt() {
-    this.#speaker?.flush();
-    this.#peer?.send({ type: "interrupt" });
+  /** Round trip of a control message; null until the first came back. */
+  get rttMs() {
+    return this.#rttMs;
   }
 
-  /** @param {string} text */
-  sendText(text) {
-    this.#peer?.send({ type: "text", text });
-  }
-
-  // --- what can be read ----------------------------------------------------------
-
-  /** @returns {{microphone: number, speaker: number}} RMS of the last 20 ms, dBFS */
-  get levels() {
-    return {
-      microphone: this.#microphone?.levelDbfs ?? SILENCE_DBFS,
-      speaker: this.#speaker?.levelDbfs ?? SILENCE_DBFS,
-    };
-  }
-
-  /** @returns {Figures} */
-  get figures() {
-    const playout = this.#speaker?.stats;
-    return {
-      rttMs: this.#rttMs,
-      bufferedMs: playout?.bufferedMs ?? null,
-      targetMs: playout?.targetMs ?? null,
-      lostFrames: this.#peer?.audio.framesDropped ?? 0,
-      underruns: playout?.underruns ?? 0,
-      skippedMs: ((playout?.skipped ?? 0) * 1000) / (this.#context?.sampleRate ?? 1),
-    };
-  }
-
-  /** Everything countable, for the test hook and for bug reports. */
+  /** @returns what the connection is and what went over it; for figures and reports */
   get diagnostics() {
     return {
-      ...this.figures,
-      levels: this.levels,
-      playout: this.#speaker?.stats ?? null,
-      channel: this.#peer?.audio ?? null,
+      rttMs: this.#rttMs,
       connection: this.#peer?.connectionState ?? "none",
+      channel: this.#peer?.audio ?? null,
       hello: this.#hello,
     };
   }
 
-  /**
-   * Record both ends from now on.
-   *
-   * @returns {Promise<Recorder>} closed with the call
-   * @throws {Error} the call has not started or is over
-   */
-  async record() {
-    if (!this.#context || !this.#microphone || !this.#speaker) {
-      throw new Error("nothing to record: no call is running");
-    }
-    const recorder = await Recorder.open(
-      this.#context,
-      this.#microphone.tap,
-      this.#speaker.tap,
-    );
-    this.#own(recorder);
-    return recorder;
-  }
-
-  // --- inside --------------------------------------------------------------------
-
-  /** @param {{close(): void} | (() => void)} resource */
-  #own(resource) {
-    this.#cleanups.push(
-      typeof resource === "function" ? resource : () => resource.close(),
-    );
-    if (this.#abort.signal.aborted) {
-      this.close();
-      this.#abort.signal.throwIfAborted();
-    }
-  }
-
-  /** @param {CallFailure} failure */
-  #lose(failure) {
+  #lose() {
     if (this.#abort.signal.aborted) return;
-    if (this.#hello) this.#options.onLost(failure);
-    // While starting, whoever waits for the channels is told by their closing.
+    const failure = new CallFailure("connection_lost");
+    if (this.#heartbeat) this.#options.onLost(failure);
+    // While starting, whoever waits for the channels is told by their failing.
     else this.#peer?.fail(failure);
   }
 
@@ -217,7 +119,7 @@ export class Call {
       this.#rttMs = performance.now() - message.t;
       return;
     }
-    if (message.type === "flush") this.#speaker?.flush();
+    if (message.type === "flush") this.#options.audio.speaker.flush();
     if (message.type === "hello") {
       this.#hello = message;
       this.#onHello?.();
@@ -241,27 +143,10 @@ export class Call {
 
   #beat() {
     if (this.#unansweredPings++ >= MAX_UNANSWERED_PINGS) {
-      this.#lose(new CallFailure("connection_lost"));
+      this.#lose();
       return;
     }
     this.#peer?.refresh();
     this.#peer?.send({ type: "ping", t: performance.now() });
-  }
-}
-
-/**
- * Wait for both; if one fails, give back what the other still brings.
- *
- * @param {Promise<MediaStream>} stream
- * @param {Promise<AudioContext>} context
- * @returns {Promise<[MediaStream, AudioContext]>}
- */
-async function settleBoth(stream, context) {
-  try {
-    return await Promise.all([stream, context]);
-  } catch (error) {
-    stream.then((it) => it.getTracks().forEach((track) => track.stop())).catch(() => {});
-    context.then((it) => it.close()).catch(() => {});
-    throw error;
   }
 }

@@ -77,7 +77,8 @@ export class Peer {
 
   /** @param {import("./messages.js").ClientMessage} message dropped if not open */
   send(message) {
-    if (this.#control.readyState === "open") this.#control.send(JSON.stringify(message));
+    if (this.#control.readyState === "open")
+      this.#control.send(JSON.stringify(message));
   }
 
   /** Counts of the audio channel, and where it is carried. */

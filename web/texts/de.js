@@ -17,6 +17,7 @@ export const de = {
   "state.speaking": "Ich spreche",
   "state.tool": "Ein Werkzeug arbeitet",
   "state.ended": "Gespräch beendet",
+  "state.reconnecting": "Verbinde neu",
   "state.failed": "Nicht verbunden",
 
   "hint.idle": "Ihr Mikrofon wird nur während eines Gesprächs benutzt.",
@@ -27,7 +28,10 @@ export const de = {
   "hint.speaking": "Zum Unterbrechen einfach sprechen.",
   "hint.tool": "Das kann etwas dauern. Sie können weitersprechen.",
   "hint.ended": "Sie können jederzeit neu beginnen.",
+  "hint.reconnecting":
+    "Die Verbindung ist abgerissen. Ich versuche es von selbst wieder.",
   "hint.failed": "",
+  "hint.hold": "Halten Sie die Taste oder die Leertaste und sprechen Sie.",
   "hint.muted": "Sie sind stummgeschaltet.",
 
   "action.start": "Jetzt sprechen",
@@ -40,6 +44,11 @@ export const de = {
   "action.retry": "Erneut versuchen",
   "action.dismiss": "Schließen",
   "action.send": "Senden",
+  "action.mute.speaker": "Assistenten stummschalten",
+  "action.hold": "Halten",
+  "action.invite": "Andere einladen",
+  "action.invited": "Link kopiert",
+  "action.join": "Teilnehmen",
   "action.latest": "Zum Neuesten",
   "key.mute": "Taste M",
   "key.interrupt": "Taste Esc",
@@ -72,6 +81,18 @@ export const de = {
   "figures.ms": "{value} ms",
   "figures.none": "–",
 
+  "settings.title": "Einstellungen",
+  "settings.microphone": "Mikrofon",
+  "settings.speaker": "Lautsprecher",
+  "settings.default": "Systemstandard",
+  "settings.ptt": "Sprechtaste",
+  "settings.ptt.hint":
+    "Sie sind nur zu hören, solange Sie die Taste oder die Leertaste halten.",
+  "settings.echo": "Echounterdrückung",
+  "settings.echo.hint": "Nur mit Kopfhörern abschalten.",
+  "settings.noise": "Rauschunterdrückung",
+  "settings.gain": "Automatische Lautstärke",
+
   "error.title": "Das hat nicht geklappt",
   "error.insecure_origin":
     "Browser geben das Mikrofon nur an sichere Seiten. Öffnen Sie diese Seite über https oder auf diesem Rechner als http://localhost.",
@@ -93,20 +114,40 @@ export const de = {
   "error.connection_failed":
     "Die Tonverbindung kam nicht zustande. Vielleicht sperrt sie eine Firewall.",
   "error.connection_lost": "Die Verbindung zum Sprachserver ist abgerissen.",
+
   "error.session_not_found":
     "Diese Sitzung gibt es nicht mehr. Bitte beginnen Sie neu.",
-  "error.unsupported_media_type":
-    "Der Sprachserver hat die Anfrage dieser Seite abgelehnt.",
+  "error.invalid_request": "Der Sprachserver hat die Anfrage dieser Seite abgelehnt.",
   "error.invalid_sdp": "Der Sprachserver hat das Verbindungsangebot nicht verstanden.",
   "error.no_audio_in_offer": "Das Verbindungsangebot enthielt keinen Ton.",
+  "error.unsupported_media_type":
+    "Der Sprachserver hat die Anfrage dieser Seite abgelehnt.",
   "error.body_too_large": "Die Anfrage war dem Sprachserver zu groß.",
-  "error.invalid_request": "Der Sprachserver hat die Anfrage abgelehnt.",
-  "error.model_unreachable": "Das Sprachmodell ist zurzeit nicht erreichbar.",
-  "error.model_unavailable":
-    "Das Sprachmodell nimmt gerade keine Gespräche an. Versuchen Sie es gleich noch einmal.",
-  "error.model_timeout": "Das Sprachmodell hat nicht rechtzeitig geantwortet.",
+  "error.body_timeout":
+    "Die Anfrage kam nicht rechtzeitig beim Sprachserver an. Bitte versuchen Sie es erneut.",
   "error.realtime_disabled": "Sprachgespräche sind auf diesem Server abgeschaltet.",
+  "error.at_capacity":
+    "Der Server ist ausgelastet. Versuchen Sie es gleich noch einmal.",
+  "error.model_error":
+    "Der Sprachdienst hatte ein Problem. Bitte versuchen Sie es erneut.",
+  "error.model_unreachable":
+    "Der Sprachdienst ist nicht erreichbar. Versuchen Sie es gleich noch einmal.",
+  "error.model_unavailable":
+    "Der Sprachdienst ist überlastet. Versuchen Sie es gleich noch einmal.",
+  "error.model_timeout":
+    "Der Sprachdienst hat nicht rechtzeitig geantwortet. Bitte versuchen Sie es erneut.",
+  "error.model_rejected": "Der Sprachdienst hat die Anfrage dieses Servers abgelehnt.",
+  "error.model_lost":
+    "Die Verbindung zum Sprachdienst ist abgerissen, das Gespräch ist beendet. Bitte beginnen Sie es erneut.",
+  "error.media_failed":
+    "Die Tonverbindung kam nicht zustande. Bitte versuchen Sie es erneut.",
+  "error.tool_failed": "Das Werkzeug hat nicht funktioniert.",
   "error.message_too_large": "Diese Nachricht war zu lang.",
+  "error.invalid_json":
+    "Der Sprachserver hat eine Nachricht dieser Seite nicht verstanden.",
+  "error.unknown_message":
+    "Der Sprachserver hat eine Nachricht dieser Seite nicht verstanden.",
+
   "error.internal": "Etwas Unerwartetes ist schiefgegangen.",
   "error.session_ended": "Der Sprachserver hat die Sitzung beendet.",
 };

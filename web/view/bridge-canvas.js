@@ -10,7 +10,9 @@ const SLOT_MS = 20;
 const SLOTS = HISTORY_MS / SLOT_MS;
 const HANGER_GAP_PX = 9;
 const TOWER_AT = 0.19; // of the width, from each end
-const DECK_AT = 0.7; // of the height
+const WATER_PX = 48; // below the deck, at most
+const REFLECTION_PX = 18;
+const WATER_AT_MOST = 0.34; // of the height
 
 /** Ring of the last levels of one voice, newest last. */
 class Wave {
@@ -94,7 +96,7 @@ export class BridgeCanvas {
     if (!width) return;
     pen.clearRect(0, 0, width, this.#height);
     pen.lineCap = "round";
-    const deck = this.#height * DECK_AT;
+    const deck = this.#deck;
     const n = Math.max(12, Math.floor(width / HANGER_GAP_PX));
     for (let i = 0; i <= n; i++) {
       const way = i / n;
@@ -131,7 +133,8 @@ export class BridgeCanvas {
     const tall = Math.max(3, reach * Math.min(1, level * 1.25));
     this.#stroke(x, deck - 2, deck - tall, 4, this.#colours[voice]);
     this.#pen.globalAlpha = 0.28;
-    this.#stroke(x, deck + 7, deck + 5 + tall * 0.3, 4, this.#colours[voice]);
+    const mirrored = Math.min(tall * 0.3, REFLECTION_PX);
+    this.#stroke(x, deck + 7, deck + 5 + mirrored, 4, this.#colours[voice]);
     this.#pen.globalAlpha = 1;
   }
 
@@ -155,6 +158,10 @@ export class BridgeCanvas {
     }
   }
 
+  get #deck() {
+    return this.#height - Math.min(WATER_PX, this.#height * WATER_AT_MOST);
+  }
+
   /**
    * The main cable over the deck, in px: a parabola between the towers, and half of
    * one from each tower to its shore.
@@ -162,9 +169,10 @@ export class BridgeCanvas {
    * @param {number} way 0..1 from shore to shore
    */
   #cableHeight(way) {
-    const tower = this.#height * (DECK_AT - 0.06);
+    const tower = this.#deck - 8;
     const fromShore = Math.min(way, 1 - way);
-    if (fromShore < TOWER_AT) return tower * (0.16 + 0.84 * (fromShore / TOWER_AT) ** 1.7);
+    if (fromShore < TOWER_AT)
+      return tower * (0.16 + 0.84 * (fromShore / TOWER_AT) ** 1.7);
     const fromMiddle = (0.5 - fromShore) / (0.5 - TOWER_AT);
     return tower * (0.2 + 0.8 * fromMiddle ** 2);
   }

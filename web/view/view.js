@@ -3,11 +3,16 @@
  */
 
 import { BridgeCanvas } from "./bridge-canvas.js";
+import { element } from "./element.js";
+import { watchHold } from "./hold.js";
+import { SettingsView } from "./settings-view.js";
 import { TranscriptView } from "./transcript-view.js";
 
-/** @typedef {import("../call/call.js").Figures} Figures */
+/** @typedef {import("../call/lasting-call.js").Figures} Figures */
 /** @typedef {import("../call/conversation.js").Entry} Entry */
 /** @typedef {import("../call/failures.js").CallFailure} CallFailure */
+/** @typedef {import("../settings.js").Settings} Settings */
+/** @typedef {import("../audio/device-list.js").DeviceList} DeviceList */
 /** @typedef {import("../call/messages.js").BridgeState} BridgeState */
 /** @typedef {import("../texts/texts.js").Texts} Texts */
 /** @typedef {import("../texts/texts.js").TextKey} TextKey */
@@ -18,9 +23,13 @@ import { TranscriptView } from "./transcript-view.js";
  *
  * @typedef {object} Model
  * @property {"idle" | "connecting" | "live" | "over"} phase
- * @property {"idle" | "failed" | BridgeState} state
+ * @property {"idle" | "reconnecting" | "failed" | BridgeState} state
  * @property {boolean} muted
+ * @property {boolean} speakerMuted
+ * @property {boolean} isInvited this page was opened by a link to a conversation
  * @property {string | null} modelKind
+ * @property {Settings} settings
+ * @property {DeviceList} devices
  * @property {CallFailure | null} failure
  * @property {Entry[]} entries
  */
@@ -30,12 +39,19 @@ import { TranscriptView } from "./transcript-view.js";
  * @property {() => void} onStart
  * @property {() => void} onStop
  * @property {() => void} onMute
+ * @property {(isHeld: boolean) => void} onHold push-to-talk
+ * @property {() => void} onMuteSpeaker
  * @property {() => void} onInterrupt
  * @property {() => void} onRetry
  * @property {() => void} onDismiss
  * @property {(text: string) => void} onText
  * @property {(language: Language) => void} onLanguage
+ * @property {() => Promise<boolean>} onInvite whether a link was copied
+ * @property {(change: Partial<Settings>) => void} onSettings
+ * @property {() => void} onOpenSettings
  */
+
+const INVITED_MS = 2_500;
 
 const INTERRUPTIBLE = new Set(["speaking", "thinking", "tool"]);
 
@@ -50,12 +66,16 @@ export class View {
   });
   #call = element("call", HTMLButtonElement);
   #mute = element("mute", HTMLButtonElement);
+  #speakerMute = element("speaker-mute", HTMLButtonElement);
   #interrupt = element("interrupt", HTMLButtonElement);
+  #invite = element("invite", HTMLButtonElement);
+  #settings;
   #retry = element("retry", HTMLButtonElement);
   #text = element("text", HTMLInputElement);
   #send = element("send", HTMLButtonElement);
   #texts;
   /** @type {Model["phase"]} */ #phase = "idle";
+  #pushToTalk = false;
 
   /**
    * @param {Texts} texts
@@ -68,7 +88,23 @@ export class View {
       if (isOn) actions.onStop();
       else actions.onStart();
     };
-    this.#mute.onclick = actions.onMute;
+    this.#settings = new SettingsView({
+      onChange: actions.onSettings,
+      onOpen: actions.onOpenSettings,
+      onClose: () => this.#focusTalkKey(),
+    });
+    this.#mute.onclick = () => {
+      if (!this.#pushToTalk) actions.onMute();
+    };
+    watchHold(
+      this.#mute,
+      () => this.#pushToTalk && this.#phase === "live" && !this.#settings.isOpen,
+      actions.onHold,
+    );
+    this.#speakerMute.onclick = actions.onMuteSpeaker;
+    this.#invite.onclick = async () => {
+      if (await actions.onInvite()) this.#showInvited();
+    };
     this.#interrupt.onclick = actions.onInterrupt;
     this.#retry.onclick = actions.onRetry;
     element("dismiss").onclick = actions.onDismiss;
@@ -98,6 +134,7 @@ export class View {
     for (const button of languageButtons()) {
       button.ariaPressed = String(button.dataset.language === this.#texts.language);
     }
+    this.#invite.textContent = this.#texts.get("action.invite");
     this.#mute.title = this.#texts.get("key.mute");
     this.#interrupt.title = this.#texts.get("key.interrupt");
   }
@@ -106,16 +143,22 @@ export class View {
   render(model) {
     const texts = this.#texts;
     const isLive = model.phase === "live";
+    const hasJustBegun = isLive && this.#phase !== "live";
     this.#phase = model.phase;
     document.body.dataset.phase = model.phase;
     document.body.dataset.state = model.state;
+    this.#pushToTalk = model.settings.pushToTalk;
     setText("state", texts.get(`state.${model.state}`));
-    const isUnheard = model.muted && model.state === "listening";
-    setText("hint", texts.get(isUnheard ? "hint.muted" : `hint.${model.state}`));
-    setText("call-label", texts.get(callLabel(model.phase)));
+    setText("hint", texts.get(hintKey(model)));
+    setText("call-label", texts.get(callLabel(model)));
     this.#mute.disabled = !isLive;
-    this.#mute.ariaPressed = String(model.muted);
-    setText("mute-label", texts.get(model.muted ? "action.unmute" : "action.mute"));
+    this.#mute.classList.toggle("held", this.#pushToTalk);
+    this.#mute.ariaPressed = String(model.muted !== this.#pushToTalk);
+    setText("mute-label", texts.get(muteLabel(model)));
+    this.#speakerMute.disabled = !isLive;
+    this.#speakerMute.ariaPressed = String(model.speakerMuted);
+    this.#invite.hidden = !isLive;
+    this.#settings.render(model.settings, model.devices, texts);
     this.#interrupt.disabled = !isLive || !INTERRUPTIBLE.has(model.state);
     this.#text.disabled = this.#send.disabled = !isLive;
     this.#text.placeholder = texts.get(
@@ -124,6 +167,7 @@ export class View {
     this.#renderModel(model.modelKind);
     this.#renderProblem(model.failure);
     this.#transcript.render(model.entries, texts);
+    if (hasJustBegun) this.#focusTalkKey();
   }
 
   /**
@@ -137,10 +181,23 @@ export class View {
   }
 
   /** @param {Figures} figures */
-  renderFigures({ rttMs, bufferedMs, lostFrames, underruns }) {
+  renderFigures({ rttMs, bufferedMs, dropouts }) {
     setText("figure-rtt", this.#ms(rttMs));
     setText("figure-buffer", this.#ms(bufferedMs));
-    setText("figure-drops", String(lostFrames + underruns));
+    setText("figure-drops", String(dropouts));
+  }
+
+  /** Else the space bar, held to talk, would press whatever was clicked last. */
+  #focusTalkKey() {
+    if (this.#pushToTalk && this.#phase === "live") this.#mute.focus();
+  }
+
+  #showInvited() {
+    const words = this.#texts.get("action.invited");
+    this.#invite.textContent = words;
+    setTimeout(() => {
+      this.#invite.textContent = this.#texts.get("action.invite");
+    }, INVITED_MS);
   }
 
   /** @param {string | null} kind */
@@ -169,23 +226,12 @@ export class View {
   /** @param {KeyboardEvent} event */
   #onKey(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (this.#settings.isOpen) return;
     if (event.key === "Escape") this.#interrupt.click();
     if (event.key.toLowerCase() === "m" && event.target !== this.#text) {
       this.#mute.click();
     }
   }
-}
-
-/**
- * @template {HTMLElement} T
- * @param {string} id
- * @param {new () => T} [kind]
- * @returns {T}
- */
-function element(id, kind) {
-  const found = document.getElementById(id);
-  if (!(found instanceof (kind ?? HTMLElement))) throw new Error(`no element #${id}`);
-  return /** @type {T} */ (found);
 }
 
 /** @returns {NodeListOf<HTMLButtonElement>} */
@@ -223,11 +269,29 @@ function setMeter(id, level) {
 }
 
 /**
- * @param {Model["phase"]} phase
+ * @param {Model} model
  * @returns {TextKey}
  */
-function callLabel(phase) {
-  if (phase === "idle") return "action.start";
+function callLabel({ phase, isInvited }) {
+  if (phase === "idle") return isInvited ? "action.join" : "action.start";
   if (phase === "connecting") return "action.cancel";
   return phase === "live" ? "action.stop" : "action.again";
+}
+
+/**
+ * @param {Model} model
+ * @returns {TextKey}
+ */
+function hintKey({ state, muted, settings }) {
+  if (state !== "listening" || !muted) return `hint.${state}`;
+  return settings.pushToTalk ? "hint.hold" : "hint.muted";
+}
+
+/**
+ * @param {Model} model
+ * @returns {TextKey}
+ */
+function muteLabel({ muted, settings }) {
+  if (settings.pushToTalk) return "action.hold";
+  return muted ? "action.unmute" : "action.mute";
 }

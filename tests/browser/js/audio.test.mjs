@@ -57,7 +57,9 @@ test("every PCM16 value survives the way to float and back", () => {
 
 test("a full-scale sine reads -3.01 dBFS, and peaks at 0", () => {
   const meter = new LevelMeter();
-  meter.add(Float32Array.from({ length: 2400 }, (_, i) => Math.sin((Math.PI * i) / 12)));
+  meter.add(
+    Float32Array.from({ length: 2400 }, (_, i) => Math.sin((Math.PI * i) / 12)),
+  );
 
   const { rmsDbfs, peakDbfs } = meter.take();
 

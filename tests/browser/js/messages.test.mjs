@@ -23,7 +23,11 @@ for (const sample of SAMPLES) {
 
   test(`a ${sample.type} without one of its fields is left out`, () => {
     for (const field of Object.keys(sample)) {
-      if (field === "type" || ["flush.reason", "error.fatal"].includes(`${sample.type}.${field}`)) continue;
+      if (
+        field === "type" ||
+        ["flush.reason", "error.fatal"].includes(`${sample.type}.${field}`)
+      )
+        continue;
       const { [field]: _, ...rest } = sample;
       assert.equal(parseServerMessage(JSON.stringify(rest)), null, field);
     }
@@ -31,7 +35,16 @@ for (const sample of SAMPLES) {
 }
 
 test("what a newer bridge may say does not disturb", () => {
-  for (const text of ["", "nonsense", "null", "3", "[]", '{"type":"toString"}', '{"type":"new"}', '{"type":7}']) {
+  for (const text of [
+    "",
+    "nonsense",
+    "null",
+    "3",
+    "[]",
+    '{"type":"toString"}',
+    '{"type":"new"}',
+    '{"type":7}',
+  ]) {
     assert.equal(parseServerMessage(text), null, text);
   }
 });

@@ -121,11 +121,14 @@ test("usual jitter is covered without a gap and without a splice", () => {
   simulate(buffer, stream(500, { late: () => random() * ms(12) }), 10);
 
   const { underruns, skipped, stretched } = buffer.stats();
-  assert.deepEqual({ underruns, skipped, stretched }, {
-    underruns: 0,
-    skipped: 0,
-    stretched: 0,
-  });
+  assert.deepEqual(
+    { underruns, skipped, stretched },
+    {
+      underruns: 0,
+      skipped: 0,
+      stretched: 0,
+    },
+  );
 });
 
 test("the books balance and the bound holds whatever arrives", () => {
@@ -190,7 +193,11 @@ test("after a bad moment the target comes down again", () => {
   const raised = simulate(buffer, frames.slice(0, 200), 3.5);
   assert.ok(buffer.stats().targetMs > 40);
   assert.ok(raised.levels.length > 0);
-  simulate(buffer, frames.slice(200).map(({ pcm }, n) => ({ at: n * FRAME, pcm })), 35);
+  simulate(
+    buffer,
+    frames.slice(200).map(({ pcm }, n) => ({ at: n * FRAME, pcm })),
+    35,
+  );
 
   assert.equal(buffer.stats().targetMs, 40);
 });
@@ -213,12 +220,16 @@ test("catching up keeps the pitch and makes no click", () => {
   const frames = stream(300);
   for (const frame of frames.slice(100)) frame.at -= 4 * FRAME;
 
-  const { output } = simulate(buffer, frames.sort((a, b) => a.at - b.at), 5.5);
+  const { output } = simulate(
+    buffer,
+    frames.sort((a, b) => a.at - b.at),
+    5.5,
+  );
 
   const played = output.slice(ms(100), ms(5000));
   assert.ok(buffer.stats().skipped > ms(40));
   assert.ok(Math.abs(pitchHz(played) - 200) < 2, `${pitchHz(played)} Hz`);
-  assert.ok(largestStep(played) < 1.2 * largestStep(sine(FRAME)) / 32768);
+  assert.ok(largestStep(played) < (1.2 * largestStep(sine(FRAME))) / 32768);
 });
 
 test("a lost frame costs less silence than it carried, and is made up for", () => {
@@ -238,7 +249,11 @@ test("running dry in mid-sound dies away within 10 ms, without a click", () => {
   const buffer = new PlayoutBuffer();
   const frames = stream(25);
 
-  const { output } = simulate(buffer, [...frames, { at: ms(700), pcm: sine(FRAME) }], 1);
+  const { output } = simulate(
+    buffer,
+    [...frames, { at: ms(700), pcm: sine(FRAME) }],
+    1,
+  );
 
   const end = 25 * FRAME + ms(40) + BLOCK;
   assert.ok(largestStep(output.slice(0, ms(690))) < 0.05);

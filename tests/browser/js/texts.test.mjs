@@ -19,7 +19,10 @@ test("every language has the same keys and the same places to fill in", () => {
 });
 
 test("every key the page's HTML names exists", () => {
-  const html = readFileSync(new URL("../../../web/index.html", import.meta.url), "utf8");
+  const html = readFileSync(
+    new URL("../../../web/index.html", import.meta.url),
+    "utf8",
+  );
   const keys = [...html.matchAll(/data-(?:text|label)="([^"]+)"/g)].map((m) => m[1]);
 
   assert.ok(keys.length > 20);

@@ -48,9 +48,18 @@ def peer() -> RTCPeerConnection:
 
 
 async def state_within(pc: RTCPeerConnection, seconds: float, wanted: str) -> str:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and pc.connectionState != wanted:
-        await asyncio.sleep(0.02)
+    reached = asyncio.Event()
+
+    @pc.on("connectionstatechange")
+    def on_change() -> None:
+        if pc.connectionState == wanted:
+            reached.set()
+
+    try:
+        async with asyncio.timeout(seconds):
+            await reached.wait()
+    except TimeoutError:
+        pass
     return pc.connectionState
 
 
@@ -217,3 +226,115 @@ async def test_a_faulty_uplink_changes_what_the_model_hears(
     assert bool(np.abs(recorded).max() > 2_000) is heard
     assert counters is not None
     assert (counters.peer.counters.lost > 0) is (do == "loss")
+
+
+async def test_expiry_is_an_error_event_and_then_the_end_of_the_call() -> None:
+    async with (
+        faulty(at="session", do="expire", after_s=0.25) as fake,
+        calling(fake.base_url, session=QUIET) as call,
+    ):
+        error = await call.until("error", timeout_s=5)
+        await call.until(lambda: call.channel.readyState == "closed", timeout_s=5)
+
+    assert error["error"]["code"] == "session_expired"
+
+
+async def test_a_disconnect_in_mid_response_is_silence_without_a_goodbye() -> None:
+    """Sockets vanish: no event, no close, only packets that stop coming."""
+    async with (
+        faulty(at="response", do="disconnect") as fake,
+        calling(fake.base_url, session=QUIET) as call,
+    ):
+        call.send({"type": "response.create"})
+        server_call = fake.server.calls[call.call_id]
+        await call.until(lambda: server_call.state == "ended", timeout_s=10)
+        await asyncio.sleep(0.2)
+        before = count_packets(call)
+        await asyncio.sleep(0.5)
+
+        assert count_packets(call) == before
+        assert call.channel.readyState == "open"
+        assert "response.done" not in call.types
+
+
+async def test_an_answer_without_candidates_leaves_an_aiortc_client_connecting() -> (
+    None
+):
+    """A browser may still connect, by the checks it receives from the fake (prflx)."""
+    pc = peer()
+    async with faulty(at="sdp.answer", do="no_candidates") as fake:
+        answer = await answer_of(fake, pc)
+        await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        state = await state_within(pc, 1.5, "connected")
+        await pc.close()
+
+    assert "a=candidate" not in answer
+    assert state == "connecting"
+
+
+async def test_a_stalled_uplink_stops_session_time() -> None:
+    async with (
+        faulty(at="media.input", do="stall", after_s=0.5) as fake,
+        calling(fake.base_url, session=QUIET) as call,
+    ):
+        await asyncio.sleep(0.8)
+        tape = fake.server.calls[call.call_id].recorder.input
+        before = tape.end_index
+        await asyncio.sleep(0.5)
+
+        assert tape.end_index == before
+
+
+async def test_a_jittery_uplink_is_put_back_in_order() -> None:
+    async with (
+        faulty(at="media.input", do="jitter", ms=30) as fake,
+        calling(fake.base_url, session=QUIET) as call,
+    ):
+        call.microphone.say(tone(440, 1.5))
+        await call.until(lambda: call.microphone.quiet)
+        await asyncio.sleep(0.3)
+        media = fake.server.media_of(call.call_id)
+        heard = fake.server.calls[call.call_id].recorder.input.pcm()
+
+    assert media is not None
+    assert media.peer.counters.reordered > 0
+    loud = np.flatnonzero(np.abs(heard) > 2_000)
+    assert (loud[-1] - loud[0]) / 24_000 == pytest.approx(1.5, rel=0.03)
+
+
+async def test_a_fast_microphone_clock_makes_session_time_run_ahead() -> None:
+    async with (
+        faulty(at="media.input", do="drift", ppm=100_000) as fake,
+        calling(fake.base_url, session=QUIET) as call,
+    ):
+        tape = fake.server.calls[call.call_id].recorder.input
+        await asyncio.sleep(0.3)
+        before, started = tape.end_index, time.monotonic()
+        await asyncio.sleep(1.5)
+        rate = (tape.end_index - before) / (time.monotonic() - started)
+
+    assert rate == pytest.approx(26_400, rel=0.03)
+
+
+async def test_a_session_error_leaves_the_call_up() -> None:
+    async with (
+        faulty(at="session", do="error", code="server_error", after_s=0.25) as fake,
+        calling(fake.base_url, session=QUIET) as call,
+    ):
+        error = await call.until("error", timeout_s=5)
+        call.send({"type": "input_audio_buffer.clear"})
+        await call.until("input_audio_buffer.cleared")
+
+    assert error["error"]["code"] == "server_error"
+
+
+async def test_a_dropped_session_is_gone_without_a_word() -> None:
+    async with (
+        faulty(at="session", do="disconnect", after_s=0.25) as fake,
+        calling(fake.base_url, session=QUIET) as call,
+    ):
+        server_call = fake.server.calls[call.call_id]
+        await call.until(lambda: server_call.state == "ended", timeout_s=5)
+
+        assert call.types[0] == "session.created"
+        assert "error" not in call.types

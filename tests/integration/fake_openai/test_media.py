@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fake_openai import utterances
 from fake_openai.app import running_fake
+from fake_openai.faults import Fault
 from tests.support.realtime_caller import calling, tone
 
 SESSION = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
@@ -67,4 +69,80 @@ async def test_packets_flow_between_responses_and_keep_the_pace() -> None:
 
         assert (len(call.heard) - before) / 24_000 == pytest.approx(1, abs=0.1)
         assert not call.heard.any()
-        assert fake.server.lateness().n_beats > 50
+        assert fake.server.lateness().n_frames > 50
+
+
+async def test_five_per_cent_loss_on_the_way_does_not_change_what_is_understood() -> (
+    None
+):
+    question = utterances.load("weather_oslo")
+    fault = Fault(at="media.input", do="loss", rate=0.05, burst=2)
+    session = {
+        "type": "realtime",
+        "audio": {"input": {"transcription": {"model": "whisper-1"}}},
+    }
+    async with (
+        running_fake(faults=(fault,), seed=3) as fake,
+        calling(fake.base_url, session=session) as call,
+    ):
+        call.microphone.say(question.pcm)
+        heard = await call.until(
+            "conversation.item.input_audio_transcription.completed", timeout_s=15
+        )
+        media = fake.server.media_of(call.call_id)
+
+    assert media is not None
+    assert media.peer.counters.lost > 0
+    assert heard["transcript"].strip() == question.text
+
+
+async def test_a_microphone_that_stops_sending_is_heard_as_silence() -> None:
+    """Session audio time goes on, so that a turn cut short still ends."""
+    async with running_fake() as fake, calling(fake.base_url) as call:
+        call.microphone.say(utterances.load("hello").pcm)
+        await call.until("input_audio_buffer.speech_started")
+        await asyncio.sleep(0.4)
+        call.pc.getSenders()[0].replaceTrack(None)
+
+        await call.until("input_audio_buffer.speech_stopped", timeout_s=5)
+        recorder = fake.server.calls[call.call_id].recorder
+        before = recorder.input.end_index
+        await asyncio.sleep(1)
+
+        assert recorder.input.end_index - before == pytest.approx(24_000, rel=0.15)
+
+
+async def test_without_audio_to_play_a_fake_may_pause_its_packets() -> None:
+    async with (
+        running_fake(idle_media="pause") as fake,
+        calling(fake.base_url, session=SESSION) as call,
+    ):
+        await asyncio.sleep(0.5)
+        idle = len(call.heard)
+        call.send({"type": "response.create"})
+        await call.until("output_audio_buffer.stopped", timeout_s=20)
+
+        assert idle < 4_800
+        assert np.abs(call.heard).max() > 2_000
+
+
+async def test_a_barge_in_silences_the_assistant_within_a_few_frames() -> None:
+    """The story stops where the record says it was truncated."""
+    async with running_fake() as fake, calling(fake.base_url) as call:
+        call.microphone.say(utterances.load("tell_story").pcm)
+        await call.until("output_audio_buffer.started", timeout_s=15)
+        await asyncio.sleep(1.5)
+        call.microphone.say(utterances.load("stop").pcm)
+        cleared = await call.until("output_audio_buffer.cleared")
+        truncated = await call.until("conversation.item.truncated")
+        recorder = fake.server.calls[call.call_id].recorder
+        (event,) = recorder.of_type("output_audio_buffer.cleared")
+        await asyncio.sleep(0.3)
+        spoken = recorder.output.pcm()
+
+    after = next(a.index for a in recorder.output.anchors() if a.t_s > event.t_s)
+    start = int(np.flatnonzero(np.abs(spoken) > 300)[0])
+    assert cleared["response_id"]
+    assert not spoken[after : after + 2_400].any()
+    played_ms = (after - start) / 24
+    assert truncated["audio_end_ms"] == pytest.approx(played_ms, abs=120)

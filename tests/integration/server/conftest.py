@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -118,6 +118,11 @@ class Bridge:
         body: dict[str, Any] = (await self.http.get("/healthz")).json()
         return body
 
+    async def has(self, **counts: int) -> bool:
+        """Whether /healthz counts exactly these."""
+        health = await self.health()
+        return all(health[name] == count for name, count in counts.items())
+
 
 @asynccontextmanager
 async def running_bridge(settings: Any) -> AsyncIterator[Bridge]:
@@ -150,8 +155,13 @@ def read_wav(data: bytes) -> Any:
         return np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
 
 
-async def eventually(condition: Any, *, timeout_s: float = 5.0) -> None:
+async def eventually(
+    condition: Callable[[], bool | Awaitable[bool]], *, timeout_s: float = 5.0
+) -> None:
     """Wait until a condition about another process or peer holds."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while True:
+            result = condition()
+            if result if isinstance(result, bool) else await result:
+                return
             await asyncio.sleep(0.02)

@@ -105,9 +105,7 @@ async def test_the_session_ends_a_while_after_its_last_client(bridge: Bridge) ->
     async with browser(bridge.http, session_id):
         pass
 
-    async with asyncio.timeout(5):
-        while (await bridge.health())["sessions"]:
-            await asyncio.sleep(0.05)
+    await eventually(lambda: bridge.has(sessions=0))
     response = await bridge.http.delete(f"/api/realtime/session/{session_id}")
     assert response.status_code == 404
 
@@ -191,9 +189,7 @@ async def test_a_browser_that_never_connects_is_given_up(fake: FakeModel) -> Non
         await lost.close()  # without ever looking at the answer
         assert (await bridge.health())["clients"] == 1
 
-        async with asyncio.timeout(5):
-            while (await bridge.health())["clients"]:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: bridge.has(clients=0))
 
 
 async def test_a_browser_that_falls_silent_is_given_up(fake: FakeModel) -> None:
@@ -207,7 +203,5 @@ async def test_a_browser_that_falls_silent_is_given_up(fake: FakeModel) -> None:
         for protocol in connection._protocols:
             protocol.transport.abort()  # the network is gone
 
-        async with asyncio.timeout(8):
-            while (await bridge.health())["sessions"]:
-                await asyncio.sleep(0.1)
+        await eventually(lambda: bridge.has(sessions=0), timeout_s=8)
         await client.close()

@@ -131,16 +131,17 @@ def test_every_sample_is_the_pages(name: str) -> None:
 
 def test_the_cases_make_the_buffer_use_all_of_its_rules() -> None:
     """So that the comparison above is not one of idle code."""
-    played = {name: simulator(arrivals) for name, arrivals in CASES.items()}
+    played = [simulator(arrivals) for arrivals in CASES.values()]
 
-    assert played["jitter"].skipped_ms > 0
-    assert played["stalls"].underruns > 0
-    assert played["stalls"].concealed_ms > 200
-    assert played["stalls"].skipped_ms > 0
-    assert played["slow sender"].stretched_ms > 0
-    assert played["fast sender"].skipped_ms > 0
-    assert played["burst"].overflows > 0
-    assert played["flushes"].flushed_ms > 0
+    for figure in (
+        "underruns",
+        "overflows",
+        "skipped_ms",
+        "stretched_ms",
+        "flushed_ms",
+        "concealed_ms",
+    ):
+        assert any(getattr(ear, figure) > 0 for ear in played), figure
 
 
 def test_waiting_times_are_the_buffers_level() -> None:

@@ -6,9 +6,11 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from statistics import median
+from statistics import median, quantiles
+from typing import Any
 
 import pytest
+import uvloop
 from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
@@ -115,15 +117,16 @@ async def test_50_ms_in_either_direction_is_measured_as_50_ms() -> None:
     """The same call on a clean path, then delayed: only the path differs."""
     async with Relay(profile("clean"), seed=1) as relay, call(relay) as caller:
 
-        async def median_rtt_ms(path: Profile) -> float:
+        async def rtt_ms(path: Profile) -> float:
+            """Lower quartile: a delay moves it whole, a busy machine hardly."""
             relay.impair(path)
             caller.rtts_ms.clear()
             await caller.talk(60)
-            return median(caller.rtts_ms.values())
+            return quantiles(caller.rtts_ms.values(), n=4)[0]
 
-        clean_ms = await median_rtt_ms(profile("clean"))
-        up_ms = await median_rtt_ms(delayed(50.0))
-        down_ms = await median_rtt_ms(delayed(0.0, 50.0))
+        clean_ms = await rtt_ms(profile("clean"))
+        up_ms = await rtt_ms(delayed(50.0))
+        down_ms = await rtt_ms(delayed(0.0, 50.0))
 
     assert up_ms - clean_ms == pytest.approx(50.0, abs=3.0)
     assert down_ms - clean_ms == pytest.approx(50.0, abs=3.0)
@@ -142,7 +145,7 @@ async def test_loss_of_one_in_five_is_counted_and_felt() -> None:
         assert up.received == up.forwarded + up.lost + up.under_way
 
 
-async def test_a_window_of_total_loss_is_a_hole_of_its_length() -> None:
+async def test_a_window_of_total_loss_starts_a_hole_at_its_time() -> None:
     async with Relay(profile("clean")) as relay, call(relay) as caller:
         relay.impair(Profile(changes=(Blackout(at_s=0.3, for_s=0.3),)))
         await caller.talk(120, settle_s=0.3)
@@ -150,8 +153,8 @@ async def test_a_window_of_total_loss_is_a_hole_of_its_length() -> None:
         heard = sorted(caller.rtts_ms)
         lost = sorted(set(range(120)) - set(heard))
         assert lost
-        assert 28 <= lost[0] <= 32
-        assert heard[0] == 0
+        assert 26 <= lost[0] <= 34  # 10 ms each: at 0.3 s
+        assert heard[:20] == list(range(20))
         assert caller.flow.path.counters("up").dropped[DropReason.BLACKOUT] >= 1
 
 
@@ -244,9 +247,11 @@ async def test_a_bad_network_lets_a_call_connect_and_talk() -> None:
     async with Relay(bursty, seed=11) as relay, call(relay) as caller:
         await caller.talk(50)
 
-        assert 30 <= len(caller.rtts_ms) <= 50
-        assert median(caller.rtts_ms.values()) == pytest.approx(42.0, abs=10.0)
-        assert caller.flow.path.counters("down").duplicated > 0
+        up, down = (caller.flow.path.counters(d) for d in ("up", "down"))
+        assert 20 <= len(caller.rtts_ms) <= 50
+        assert min(caller.rtts_ms.values()) > 20.0
+        assert up.delay_ms.mean_ms == pytest.approx(21.0, abs=3.0)
+        assert down.duplicated > 0
 
 
 async def test_two_calls_have_networks_of_their_own() -> None:
@@ -260,6 +265,53 @@ async def test_two_calls_have_networks_of_their_own() -> None:
         accounts = relay.as_dict()
     assert accounts["opened"] == 2
     assert [flow["label"] for flow in accounts["flows"]] == ["flow-0", "flow-1"]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_short_and_long_deadlines_are_kept_on_either_event_loop(run: Any) -> None:
+    """uvloop's timers are other objects than asyncio's, the shortest ones above all."""
+
+    async def echo_times_ms() -> list[float]:
+        loop, times = asyncio.get_running_loop(), []
+        heard = asyncio.Event()
+        server = UdpSocket(loop, "127.0.0.1", lambda x, to: server.send(x, to) or None)
+        client = UdpSocket(loop, "127.0.0.1", lambda *_: heard.set())
+        async with Relay(profile("clean")) as relay, asyncio.timeout(5.0):
+            flow = relay.open(server.address)
+            for delay_ms in (0.0, 0.6, 1.0, 1.4, 20.0, 2.0):
+                flow.impair(delayed(delay_ms, delay_ms))
+                start_s = loop.time()
+                for _ in range(5):
+                    client.send(b"x", flow.front)
+                await heard.wait()
+                times.append((loop.time() - start_s) * 1e3 - 2.0 * delay_ms)
+                await asyncio.sleep(delay_ms / 1e3 + 0.005)
+                heard.clear()
+        client.close()
+        server.close()
+        return times
+
+    for over_ms in run(echo_times_ms()):
+        assert -1.1 < over_ms < 15.0
+
+
+async def test_a_stranger_cannot_speak_for_the_server() -> None:
+    loop = asyncio.get_running_loop()
+    back: asyncio.Queue[Address] = asyncio.Queue()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    server = UdpSocket(loop, "127.0.0.1", lambda _, sender: back.put_nowait(sender))
+    stranger = UdpSocket(loop, "127.0.0.1", lambda *_: None)
+    client = UdpSocket(loop, "127.0.0.1", lambda data, _: heard.put_nowait(data))
+    async with Relay(profile("clean")) as relay, asyncio.timeout(5.0):
+        flow = relay.open(server.address)
+        client.send(b"hello", flow.front)
+        relay_address = await back.get()
+        stranger.send(b"from a stranger", relay_address)
+        server.send(b"from the server", relay_address)
+        assert await heard.get() == b"from the server"
+        assert flow.path.counters("down").received == 1
+    for udp in (server, stranger, client):
+        udp.close()
 
 
 async def test_flows_are_bounded_and_silent_ones_end() -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulator.mouth import Said
 from simulator.record import CallRecord, EarTrack, ModelRecord, MouthTrack
-from simulator.scenario import Said
 from simulator.timeline import (
     FRAME_S,
     FRAME_SAMPLES,
@@ -35,16 +35,24 @@ class KnownCall:
     mute_downlink: bool = False
     flush_after_ms: float | None = None
     """The client is told to flush so long after the answer began at its ear."""
+    barge_in_ms: float | None = None
+    """The user begins to speak so long before that, and says a second sentence."""
 
     def record(self) -> tuple[CallRecord, ModelRecord]:
         question = sentence(31, 1.5) if self.question is None else self.question
         answer = sentence(32, 2.5) if self.answer is None else self.answer
         asked, n = RATE_HZ, int(self.seconds * RATE_HZ)
         mouth = _placed(question, asked, n)
+        interjection = sentence(33, 0.6)
+        at = self._interjection_at(asked + question.size)
+        if at is not None:
+            mouth[at : at + interjection.size] = interjection
         call = CallRecord(0, "datachannel", "tag", "conversation")
         call.session_id = "session"
         call.steps_ms = {"session": 20.0, "hello": 30.0}
         call.said = [Said("question", asked, asked + question.size)]
+        if at is not None:
+            call.said.append(Said("stop", at, at + interjection.size, True))
         call.mouth = _mouth(mouth)
         call.talk_s, call.hung_up_s = self.seconds, START_S + self.seconds
         heard = np.zeros_like(mouth) if self.mute_uplink else mouth
@@ -65,6 +73,14 @@ class KnownCall:
             spoken=Recording(spoken, _frames(at_model_s, n // FRAME_SAMPLES)),
         )
         return call, model
+
+    def _interjection_at(self, asked_until: int) -> int | None:
+        if self.flush_after_ms is None or self.barge_in_ms is None:
+            return None
+        # From the mouth's clock to the ear's: a capture frame and both ways.
+        way_ms = FRAME_S * 1000 + self.uplink_ms + self.downlink_ms
+        ms = self.thinking_ms + self.flush_after_ms + way_ms - self.barge_in_ms
+        return asked_until + int(ms * RATE_HZ / 1000)
 
 
 def _placed(sound: Pcm, at: int, n_samples: int) -> Pcm:

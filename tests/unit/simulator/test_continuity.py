@@ -147,3 +147,17 @@ def test_a_sound_that_is_not_there_is_all_missing() -> None:
     lie = align(sound, heard, at=0, early_ms=100, late_ms=500)
 
     assert continuity(sound, heard, lie).missing_ms > 1000
+
+
+def test_a_damaged_sound_is_brought_back_into_its_own_time() -> None:
+    sound = sentence(17)
+    heard = damaged(sound, 1000, put=silence(0.2))
+    match = locate(sound, heard)
+    assert match is not None
+    lie = align(sound, heard, at=match.at, early_ms=400, late_ms=600)
+
+    back = lie.heard_as(sound.size, heard)
+
+    assert back.shape == sound.shape
+    same = np.count_nonzero(back == sound) / sound.size
+    assert same > 0.93

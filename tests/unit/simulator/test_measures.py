@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 
 from simulator.measures import failures, measure
 from simulator.record import CallRecord
-from simulator.speech import tone
+from simulator.speech import silence, tone
+from simulator.timeline import Recording
 from tests.unit.simulator.calls import KnownCall
 from tests.unit.simulator.sounds import sentence
 
@@ -94,6 +97,65 @@ def test_an_answer_under_way_when_we_hang_up_is_judged_as_far_as_it_got() -> Non
 
     assert failures(call, measures) == []
     assert measures.gaps_ms == [pytest.approx(0, abs=10)]
+
+
+def test_an_answer_cut_into_short_pieces_was_heard_with_gaps() -> None:
+    call, model = KnownCall().record()
+    assert call.ear is not None
+    sound, n = call.ear.sound.pcm.copy(), 2400
+    pieces = [sound[at : at + n - 480] for at in range(0, sound.size, n)]
+    mangled = np.concatenate([*pieces, np.zeros(sound.size, np.int16)])[: sound.size]
+    call.ear = replace(call.ear, sound=Recording(mangled, call.ear.sound.timeline))
+
+    measures = measure(call, model)
+
+    assert failures(call, measures) == []
+    assert measures.gaps_ms[0] > 200
+
+
+def test_a_barge_in_runs_from_the_users_onset_to_silence_at_the_ear() -> None:
+    call, model = KnownCall(flush_after_ms=1000, barge_in_ms=180).record()
+    model.turns.append({"speech_started_s": call.flushes_s[0] - 0.040})
+
+    measures = measure(call, model)
+
+    assert measures.barge_in_stop_ms == [pytest.approx(180, abs=15)]
+    assert measures.barge_in_beyond_vad_ms == [pytest.approx(40, abs=15)]
+    assert len(measures.responses) == 1
+
+
+def test_a_pause_between_two_sentences_is_not_the_end_of_an_answer() -> None:
+    answer = np.concatenate([sentence(34, 1.0), silence(0.4), sentence(35, 2.0)])
+    call, model = KnownCall(
+        answer=answer, flush_after_ms=2200, barge_in_ms=1400
+    ).record()
+
+    measures = measure(call, model)
+
+    assert measures.barge_in_stop_ms == [pytest.approx(1400, abs=25)]
+
+
+def test_what_others_say_is_found_at_the_ear_and_is_not_an_echo() -> None:
+    other, _ = KnownCall(question=sentence(50, 1.5)).record()
+    call, model = KnownCall(answer=sentence(50, 1.5), thinking_ms=-1500).record()
+    call.said = []
+
+    measures = measure(call, model, others=[other])
+
+    # 20 ms of capture, 12 up, 34 down: the same sentence at the same place.
+    assert p50(measures.mouth_to_other_ear_ms) == pytest.approx(66, abs=0.2)
+    assert failures(call, measures) == []
+
+
+def test_hearing_oneself_fails_the_call() -> None:
+    question = sentence(31, 1.5)
+    call, model = KnownCall(
+        question=question, answer=question, thinking_ms=-1200
+    ).record()
+
+    measures = measure(call, model)
+
+    assert failures(call, measures) == ["it heard itself say question"]
 
 
 def test_a_tone_is_read_at_both_ends() -> None:

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.analysis import level_dbfs, pitch_hz
+from simulator.mouth import SILENT_FRAME
 from simulator.opus_track import (
     QUEUED_FRAMES,
     Halver,
     MicrophoneTrack,
     frame_to_pcm,
 )
-from simulator.scenario import SILENT_FRAME
 from simulator.speech import silence
 
 

@@ -12,6 +12,7 @@ from simulator.result import (
     CallResult,
     GeneratorHealth,
     distribution,
+    lows,
     percentiles,
     summary,
 )
@@ -48,6 +49,11 @@ def test_nearest_rank() -> None:
     assert found == {"n": 100, "p50": 50, "p95": 95, "p99": 99, "max": 100}
 
 
+def test_scores_are_told_from_their_low_end() -> None:
+    assert lows([0.9, None, 0.5, 0.8]) == {"n": 3, "p50": 0.8, "p5": 0.5, "min": 0.5}
+    assert lows([None]) == {"n": 0, "p50": None, "p5": None, "min": None}
+
+
 def test_nothing_measured_is_none_with_a_reason_and_never_a_number() -> None:
     assert distribution([], "no fake") == {
         "n": 0,
@@ -71,6 +77,7 @@ def test_the_summary_has_every_figure_of_the_issue() -> None:
     assert figures["audio_heard_s"]["p50"] == pytest.approx(2.3, abs=0.3)
     assert figures["gaps_ms"]["p95"] == 0
     assert figures["function_calls"] == 1
+    assert figures["answer_stoi"]["min"] > 0.99
     assert figures["server_cpu_ms_per_session_s"] == 50.0
     assert figures["reliable"] is True
 

@@ -3,13 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from simulator.mouth import SILENT_FRAME, Mouth, Said
 from simulator.scenario import (
     SCENARIOS,
-    SILENT_FRAME,
     HearAnswer,
     HearSome,
-    Mouth,
-    Said,
+    Part,
     Say,
     Scenario,
     Step,
@@ -30,7 +29,7 @@ class Life:
     """Runs a mouth frame by frame on a clock of its own."""
 
     def __init__(self, *steps: Step, repeats: bool = False, **given: float) -> None:
-        self.mouth = Mouth(Scenario("test", steps, repeats), prepare, **given)
+        self.mouth = Mouth(Part(steps, repeats), prepare, **given)
         self.now_s = 100.0
         self.frames: list[Pcm] = []
 
@@ -138,7 +137,9 @@ def test_silence_cannot_be_written_to() -> None:
 
 
 def test_callers_begin_with_different_questions() -> None:
-    first = [conversation(("a", "b", "c"), start_at=i).steps[1] for i in range(4)]
+    first = [
+        conversation(("a", "b", "c"), start_at=i).parts[0].steps[1] for i in range(4)
+    ]
 
     assert first == [Say("a"), Say("b"), Say("c"), Say("a")]
 
@@ -149,3 +150,18 @@ def test_every_ready_made_scenario_speaks_prepared_utterances(name: str) -> None
 
     for what in SCENARIOS[name](0).sounds():
         assert utterances.load(what).role == "user"
+
+
+def test_nobody_leaves_before_joining() -> None:
+    with pytest.raises(ValueError, match="ben leaves before joining"):
+        Part((), name="ben", joins_s=5, leaves_s=4)
+
+
+def test_a_conversation_begins_with_its_first_part() -> None:
+    with pytest.raises(ValueError, match="first part joins at 0"):
+        Scenario("late", (Part((), joins_s=1),))
+
+
+def test_two_parts_have_two_names() -> None:
+    with pytest.raises(ValueError, match="same name"):
+        Scenario("twins", (Part((), name="a"), Part((), name="a")))

@@ -133,7 +133,7 @@ def test_a_candidate_line_is_read() -> None:
 
 @pytest.mark.parametrize("rest", ["", "a 1 udp", "a one udp 1 h 2 typ host"])
 def test_a_malformed_candidate_is_said_to_be_so_without_its_content(rest: str) -> None:
-    with pytest.raises(SdpError, match="^malformed a=candidate line$"):
+    with pytest.raises(SdpError, match=r"^malformed a=candidate line$"):
         server_addresses(sdp("m=audio 9 X 1", f"a=candidate:{rest}"))
 
 

@@ -64,3 +64,23 @@ def test_a_window_past_the_end_is_empty() -> None:
     recording = Recording(np.ones(480, dtype=np.int16), frames(1.0))
 
     assert recording.window(2.0, 3.0)[1].size == 0
+
+
+def test_pieces_are_laid_on_an_axis_where_their_anchors_say() -> None:
+    pcm = np.concatenate([np.full(480, 1), np.full(480, 2)]).astype(np.int16)
+    recording = Recording(pcm, frames(1.0, 1.030))
+
+    axis = recording.on_axis(0.990, 1500)
+
+    assert axis.shape == (1500,)
+    assert not axis[:240].any()
+    assert (axis[240:720] == 1).all()
+    assert not axis[720:960].any()
+    assert (axis[960:1440] == 2).all()
+    assert not axis[1440:].any()
+
+
+def test_an_axis_cuts_what_passed_before_and_after_it() -> None:
+    recording = Recording(np.arange(480, dtype=np.int16), frames(1.0))
+
+    assert recording.on_axis(1.005, 100).tolist() == list(range(120, 220))

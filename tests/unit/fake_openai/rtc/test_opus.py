@@ -11,6 +11,7 @@ from fake_openai.rtc.opus import (
     OpusEncoder,
     silence_packet,
 )
+from fake_openai.rtc.packet_cache import PacketCache
 
 
 def tone(hz: float, seconds: float, rate_hz: int = 24_000) -> NDArray[np.int16]:
@@ -93,3 +94,61 @@ def test_decimation_in_blocks_is_decimation_of_the_whole() -> None:
     pieces = [blocks.process(b) for b in np.split(sent, [960, 1_200, 5_000])]
 
     assert np.array_equal(np.concatenate(pieces), whole.process(sent))
+
+
+def frames(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
+    return pcm.reshape(-1, FRAME_SAMPLES)
+
+
+def test_an_answer_heard_before_is_not_encoded_again() -> None:
+    cache = PacketCache()
+    story = frames(tone(300, 0.4))
+    first = [OpusEncoder(cache).encode(frame) for frame in story[:1]]
+    one, other = OpusEncoder(cache), OpusEncoder(cache)
+
+    told = [one.encode(frame) for frame in story]
+    again = [other.encode(frame) for frame in story]
+
+    assert again == told
+    assert told[0] == first[0]
+    assert other._codec is None
+
+
+def test_an_encoder_that_joins_in_mid_answer_sounds_the_same() -> None:
+    """The cache ends in mid-speech: what follows must not jump in level."""
+    cache = PacketCache()
+    story = frames(tone(300, 1.0))
+    other = OpusEncoder(cache)
+    for frame in story[:25]:
+        other.encode(frame)
+    encoder, decoder = OpusEncoder(cache), OpusDecoder()
+
+    heard = [decoder.decode(encoder.encode(frame)) for frame in story]
+
+    levels = [level_db(pcm, story[0]) for pcm in heard[2:]]
+    assert max(levels) - min(levels) < 0.6
+
+
+def test_the_same_frame_after_another_history_is_another_packet() -> None:
+    cache = PacketCache()
+    encoder = OpusEncoder(cache)
+    a, b = frames(tone(310, 0.04))
+    first = [encoder.encode(frame) for frame in (a, b)]
+    for _ in range(4):
+        encoder.encode(None)
+
+    second = [encoder.encode(frame) for frame in (b, b)]
+
+    assert first[1] != second[1]
+
+
+def test_the_cache_keeps_what_was_used_last() -> None:
+    cache = PacketCache(max_packets=2)
+    cache.put(b"1", b"one")
+    cache.put(b"2", b"two")
+    cache.get(b"1")
+    cache.put(b"3", b"three")
+
+    assert cache.get(b"2") is None
+    assert cache.get(b"1") == b"one"
+    assert len(cache) == 2

@@ -8,10 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fake_openai import utterances
 from fake_openai.speech.protocols import Pcm, Recogniser
-from fake_openai.speech.recognise import PreparedRecogniser, bundled_recogniser
+from fake_openai.speech.recognise import (
+    Acceptance,
+    PreparedRecogniser,
+    bundled_recogniser,
+)
 from fake_openai.utterances import Utterance, UtteranceStore
 from tests.support import speech_lines as lines
 from tests.support.speech_lines import seed_of
@@ -106,6 +112,33 @@ def test_too_little_sound_is_not_recognised_and_does_no_harm(n_samples: int) -> 
     assert not bundled_recogniser().recognise(sound).recognised
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    n_samples=st.integers(0, 40_000),
+    seed=st.integers(0, 2**32 - 1),
+    peak=st.sampled_from([1, 3, 1_000, 32_767]),
+    holes=st.booleans(),
+)
+def test_no_sound_is_too_strange_to_be_refused(
+    n_samples: int, seed: int, peak: int, holes: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    sound = rng.integers(-peak - 1, peak + 1, n_samples).astype(np.int16)
+    if holes:
+        sound[:: max(1, n_samples // 7)] = -32_768
+        sound[n_samples // 3 : n_samples // 2] = 0
+
+    assert not bundled_recogniser().recognise(sound).recognised
+
+
+def test_read_only_and_strided_audio_is_welcome() -> None:
+    pcm = utterances.load("go_on").pcm
+    stereo = np.stack([pcm, pcm], axis=1)
+
+    assert not pcm.flags.writeable
+    assert bundled_recogniser().recognise(stereo[:, 0]).utterance_id == "go_on"
+
+
 def test_a_minute_of_speech_is_not_recognised() -> None:
     story = np.resize(utterances.load("a_tell_story").pcm, 60 * 24_000)
 
@@ -163,6 +196,13 @@ def test_the_same_audio_gives_the_same_answer() -> None:
     second = PreparedRecogniser(utterances.all_utterances("user")).recognise(pcm)
 
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "least"), [(8, 0.82), (40, 0.82), (55, 0.785), (70, 0.75), (500, 0.75)]
+)
+def test_short_utterances_must_match_better(n_frames: int, least: float) -> None:
+    assert Acceptance().least_score(n_frames) == pytest.approx(least)
 
 
 def test_own_recordings_can_be_added() -> None:

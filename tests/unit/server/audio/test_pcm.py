@@ -67,7 +67,7 @@ def test_32_bit_samples_keep_their_level() -> None:
 def test_a_shape_that_does_not_fit_is_refused(
     shape: tuple[int, ...], n_channels: int, planar: bool
 ) -> None:
-    with pytest.raises(ValueError, match="shape|channels"):
+    with pytest.raises(ValueError, match=r"shape|channels"):
         array_to_mono(np.zeros(shape, np.int16), n_channels=n_channels, planar=planar)
 
 

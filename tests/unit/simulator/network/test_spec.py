@@ -78,6 +78,7 @@ def test_a_preset_does_to_audio_what_its_table_says(name: str) -> None:
 def test_fields_change_on_top_of_a_preset_for_one_direction() -> None:
     got = profile_from_mapping({"preset": "wifi", "up": {"delay_ms": 33.0}})
 
+    assert got.name == "wifi, changed"
     assert got.up.delay_ms == 33.0
     assert got.up.rate_kbps == profile("wifi").up.rate_kbps
     assert got.down == profile("wifi").down

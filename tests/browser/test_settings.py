@@ -1,0 +1,168 @@
+"""Devices, push-to-talk, the muted loudspeaker, and inviting others."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.support.page_double import PageClient, PageDouble
+from tests.support.sounds import RATE_HZ, rms_dbfs, tone
+from tests.support.voice_page import FakeMicrophone, VoicePage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def connected(page: VoicePage, double: PageDouble) -> PageClient:
+    await page.start()
+    client = await double.client()
+    await page.wait_for_state("listening")
+    return client
+
+
+async def switch(page: VoicePage, name: str) -> None:
+    await page.page.click("#settings-open")
+    await page.page.click(f"#setting-{name}")
+    await page.page.click("#settings-close")
+
+
+async def test_another_microphone_takes_over_in_mid_call(
+    page: VoicePage, double: PageDouble
+) -> None:
+    await page.page.evaluate(
+        """() => {
+          window.asked = [];
+          const devices = navigator.mediaDevices;
+          const ask = devices.getUserMedia.bind(devices);
+          devices.getUserMedia = (what) => (window.asked.push(what.audio), ask(what));
+        }"""
+    )
+    client = await connected(page, double)
+    await page.page.click("#settings-open")
+    options = page.page.locator("#setting-microphoneId option")
+    await expect(options).not_to_have_count(1)
+    chosen = await options.nth(1).get_attribute("value")
+    assert chosen is not None
+
+    await page.page.select_option("#setting-microphoneId", chosen)
+    await page.page.wait_for_function("() => window.asked.length === 2")
+    before = len(client.frames)
+    await client.wait_until(lambda: len(client.frames) > before + 10 or None)
+
+    asked = await page.page.evaluate("window.asked[1]")
+    assert asked["deviceId"] == {"ideal": chosen}
+    assert double.clients.empty()  # the same connection
+
+
+async def test_what_was_chosen_is_remembered(
+    page: VoicePage, double: PageDouble
+) -> None:
+    await switch(page, "noiseSuppression")
+
+    await page.page.reload()
+    await page.page.evaluate(
+        """() => {
+          const devices = navigator.mediaDevices;
+          const ask = devices.getUserMedia.bind(devices);
+          devices.getUserMedia = (what) => (window.asked = what.audio, ask(what));
+        }"""
+    )
+    await connected(page, double)
+
+    asked = await page.page.evaluate("window.asked")
+    assert (asked["noiseSuppression"], asked["echoCancellation"]) == (False, True)
+
+
+async def test_with_push_to_talk_only_what_is_said_while_holding_is_heard(
+    page: VoicePage, double: PageDouble, microphone: FakeMicrophone
+) -> None:
+    microphone.say(tone(10.0))
+    await switch(page, "pushToTalk")
+    client = await connected(page, double)
+    await client.wait_for("mute")
+    await asyncio.sleep(0.3)
+    silent = client.heard[-RATE_HZ // 10 :]
+
+    await page.page.keyboard.down("Space")
+    await asyncio.sleep(0.4)
+    held = client.heard[-RATE_HZ // 10 :]
+    await page.page.keyboard.up("Space")
+    await asyncio.sleep(0.3)
+    released = client.heard[-RATE_HZ // 10 :]
+
+    assert not np.any(silent)
+    assert rms_dbfs(held) > -40
+    assert not np.any(released)
+    said = [message["muted"] for message in client.said]
+    assert said == [True, False, True]
+
+
+async def test_the_space_bar_types_a_space_into_the_text(
+    page: VoicePage, double: PageDouble
+) -> None:
+    await switch(page, "pushToTalk")
+    client = await connected(page, double)
+
+    await page.page.locator("#text").press_sequentially("a b")
+
+    assert await page.page.input_value("#text") == "a b"
+    assert [message["muted"] for message in client.said] == [True]
+
+
+async def test_the_talk_button_can_be_held_by_mouse_and_lets_go_outside(
+    page: VoicePage, double: PageDouble
+) -> None:
+    await switch(page, "pushToTalk")
+    client = await connected(page, double)
+    assert await page.text("#mute-label") == "Hold to talk"
+
+    await page.page.hover("#mute")
+    await page.page.mouse.down()
+    await page.page.mouse.move(5, 5)
+    await page.page.mouse.up()
+
+    await client.wait_until(
+        lambda: [m["muted"] for m in client.said] == [True, False, True] or None
+    )
+
+
+async def test_a_muted_assistant_is_not_heard_and_goes_on_talking(
+    page: VoicePage, double: PageDouble
+) -> None:
+    client = await connected(page, double)
+    await page.page.click("#speaker-mute")
+    await page.record()
+
+    await client.play(tone(0.4))
+    muted = (await page.recording()).speaker
+    await page.page.click("#speaker-mute")
+    await client.play(tone(0.4))
+    await asyncio.sleep(0.1)
+    both = (await page.recording()).speaker
+
+    assert rms_dbfs(muted[RATE_HZ // 10 :]) < -60
+    assert rms_dbfs(both[muted.size :]) > -30
+
+
+async def test_a_link_invites_others_into_the_conversation(
+    open_at: OpenPage, double: PageDouble
+) -> None:
+    async with open_at(double.url, locale="en-US") as host:
+        await host.page.context.grant_permissions(
+            ["microphone", "clipboard-read", "clipboard-write"]
+        )
+        await connected(host, double)
+        await host.page.click("#invite")
+        await expect(host.page.locator("#invite")).to_have_text("Link copied")
+        link = await host.page.evaluate("navigator.clipboard.readText()")
+    assert parse_qs(urlsplit(link).query) == {"conversation": ["conversation-1"]}
+
+    async with open_at(link, locale="en-US") as guest:
+        assert await guest.text("#call-label") == "Join the call"
+        await connected(guest, double)
+
+    assert double.session_requests == [{}, {"conversation_id": "conversation-1"}]

@@ -1,0 +1,116 @@
+"""The recogniser's child process: it answers, and its death hurts nobody."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from fake_openai import utterances
+from fake_openai.speech.free_speech import free_speech_worker
+from fake_openai.speech.worker import WorkerRecogniser
+
+CHILD = """
+import json, os, sys, time
+from fake_openai.speech.worker import receive
+phrases = json.loads(receive(sys.stdin.buffer))
+while (turn := receive(sys.stdin.buffer)) is not None:
+    n = len(turn) // 2
+    if n == 13: os._exit(1)
+    if n == 14: time.sleep(60)
+    if n == 15: print("nonsense", flush=True); continue
+    if n == 16: time.sleep(0.5)
+    answer = {"text": f"{n} {os.getpid()} {len(phrases)}", "utterance_id": None,
+              "confidence": 1.0, "recognised": True}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def turn(n_samples: int) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    return np.zeros(n_samples, np.int16)
+
+
+@pytest.fixture
+def worker() -> Iterator[WorkerRecogniser]:
+    command = (sys.executable, "-c", CHILD)
+    with WorkerRecogniser(
+        {"Stop!": "stop"}, command=command, turn_timeout_s=3.0, queue_timeout_s=0.1
+    ) as worker:
+        yield worker
+
+
+def pid_of(worker: WorkerRecogniser) -> str:
+    return worker.recognise(turn(10)).text.split()[1]
+
+
+def test_the_child_hears_every_sample_and_knows_the_phrases(
+    worker: WorkerRecogniser,
+) -> None:
+    assert worker.recognise(turn(24_000)).text.startswith("24000 ")
+    assert worker.recognise(turn(0)).text.startswith("0 ")
+    assert worker.recognise(turn(1)).text.endswith(" 1")
+
+
+def test_one_child_serves_all_turns(worker: WorkerRecogniser) -> None:
+    assert pid_of(worker) == pid_of(worker)
+
+
+@pytest.mark.parametrize("n_samples", [13, 15], ids=["dies", "talks nonsense"])
+def test_a_child_that_fails_costs_one_turn(
+    worker: WorkerRecogniser, n_samples: int
+) -> None:
+    before = pid_of(worker)
+
+    assert not worker.recognise(turn(n_samples)).recognised
+
+    assert pid_of(worker) != before
+
+
+def test_a_child_that_hangs_is_replaced_in_time() -> None:
+    command = (sys.executable, "-c", CHILD)
+    with WorkerRecogniser({}, command=command, turn_timeout_s=1.5) as worker:
+        before = pid_of(worker)
+        started_s = time.monotonic()
+
+        assert not worker.recognise(turn(14)).recognised
+
+        assert time.monotonic() - started_s < 5
+        assert pid_of(worker) != before
+
+
+def test_turns_that_wait_too_long_go_unrecognised(worker: WorkerRecogniser) -> None:
+    pid_of(worker)
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(worker.recognise, [turn(16), turn(16)]))
+
+    assert sorted(result.recognised for result in results) == [False, True]
+
+
+def test_a_command_that_does_not_exist_recognises_nothing() -> None:
+    with WorkerRecogniser({}, command=("/nonexistent",)) as worker:
+        assert not worker.recognise(turn(10)).recognised
+
+
+def test_closing_ends_the_child_and_may_be_repeated(worker: WorkerRecogniser) -> None:
+    import psutil
+
+    pid = int(pid_of(worker))
+    worker.close()
+    worker.close()
+
+    assert not psutil.pid_exists(pid)
+
+
+def test_the_real_child_understands_a_phrase() -> None:
+    worker = free_speech_worker()
+    if worker is None:
+        pytest.skip("the extra `speech` is not installed")
+    with worker:
+        result = worker.recognise(utterances.load("tell_joke").pcm)
+
+    assert result.text == "Tell me a joke."
+    assert result.utterance_id == "tell_joke"

@@ -1,0 +1,263 @@
+"""Runners over real sockets, in both dialects."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from server.errors import ToolError
+from server.tools import runner as runner_module
+from server.tools.runner import Runner
+from tests.integration.server.conftest import eventually
+from tests.support.runner import (
+    Connection,
+    Reply,
+    ScriptedRunner,
+    a_whole_run,
+    scripted_runner,
+)
+
+
+@asynccontextmanager
+async def connected(
+    reply: Reply, **options: Any
+) -> AsyncIterator[tuple[Runner, ScriptedRunner]]:
+    async with scripted_runner(reply) as scripted, aiohttp.ClientSession() as client:
+        url = scripted.url.replace("{agent_name}", "Team")
+        runner = Runner(client, url, title="agent team", connect_timeout_s=2, **options)
+        try:
+            yield runner, scripted
+        finally:
+            await runner.close()
+
+
+async def never(connection: Connection, command: dict[str, Any]) -> None:
+    if command["type"] == "cancel":
+        await connection.event("system", message="Agent run interrupted.")
+
+
+async def test_the_last_thing_said_is_the_answer() -> None:
+    async with connected(a_whole_run) as (runner, scripted):
+        assert await runner.ask("list the folders") == "Four folders."
+
+    assert scripted.commands == [{"type": "user_message", "data": "list the folders"}]
+
+
+async def test_the_socket_opens_late_and_stays_for_the_next_message() -> None:
+    async with connected(a_whole_run) as (runner, scripted):
+        assert scripted.n_connections == 0
+        await runner.ask("one")
+        await runner.ask("two")
+
+        assert scripted.n_connections == 1
+
+
+async def test_a_socket_that_was_lost_is_opened_again() -> None:
+    async def answer_and_hang_up(c: Connection, command: dict[str, Any]) -> None:
+        await a_whole_run(c, command)
+        await c.close()
+
+    async with connected(answer_and_hang_up) as (runner, scripted):
+        await runner.ask("one")
+        await asyncio.sleep(0.05)
+        assert await runner.ask("two") == "Four folders."
+
+        assert scripted.n_connections == 2
+
+
+async def test_claude_codes_dialect_ends_with_its_result() -> None:
+    async def reply(c: Connection, command: dict[str, Any]) -> None:
+        await c.claude_event("system", message="Claude Code session initialized")
+        await c.claude_event("Error", message="warning", source="claude_stderr")
+        await c.claude_event("TextMessage", source="ClaudeCode", content="Running.")
+        await c.claude_event("TaskResult", outcome="success", message="Tests pass.")
+
+    async with connected(reply) as (runner, _):
+        assert await runner.ask("run the tests") == "Tests pass."
+
+
+async def test_a_result_without_a_last_line_does_not_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner_module, "RESULT_GRACE_S", 0.05)
+
+    async def reply(c: Connection, command: dict[str, Any]) -> None:
+        await c.event("textmessage", source="A", content="Done.")
+        await c.event("taskresult", messages=[], stop_reason="x")
+
+    async with connected(reply) as (runner, _):
+        assert await runner.ask("x") == "Done."
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ([("error", {"message": "Quota exceeded"})], "Quota exceeded"),
+        ([("system", {"message": "Agent run interrupted."})], "cancelled"),
+    ],
+)
+async def test_a_failed_run_says_why(events: list[Any], words: str) -> None:
+    async def reply(c: Connection, command: dict[str, Any]) -> None:
+        for kind, data in events:
+            await c.event(kind, **data)
+
+    async with connected(reply) as (runner, _):
+        with pytest.raises(ToolError) as failed:
+            await runner.ask("x")
+
+    assert words in failed.value.user_message
+
+
+async def test_a_failed_claude_run_says_why() -> None:
+    async def reply(c: Connection, command: dict[str, Any]) -> None:
+        await c.claude_event("TaskResult", outcome="error", message="No network.")
+
+    async with connected(reply) as (runner, _):
+        with pytest.raises(ToolError) as failed:
+            await runner.ask("x")
+
+    assert failed.value.user_message == "No network."
+
+
+async def test_an_unknown_agent_is_an_error_then_a_closed_socket() -> None:
+    async def reply(c: Connection, command: dict[str, Any]) -> None:
+        await c.event("error", message="Unknown agent")
+        await c.close(1003)
+
+    async with connected(reply) as (runner, _):
+        with pytest.raises(ToolError) as failed:
+            await runner.ask("x")
+
+    assert failed.value.user_message == "Unknown agent"
+
+
+async def test_a_socket_lost_during_a_run_is_said() -> None:
+    async def reply(c: Connection, command: dict[str, Any]) -> None:
+        await c.close(1011)
+
+    async with connected(reply) as (runner, _):
+        with pytest.raises(ToolError) as failed:
+            await runner.ask("x")
+
+    assert "broke off" in failed.value.user_message
+
+
+async def test_a_timeout_cancels_the_run_at_the_runner() -> None:
+    async with connected(never) as (runner, scripted):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await runner.ask("x")
+        await asyncio.wait_for(scripted.cancelled.wait(), 2)
+
+
+async def test_pausing_ends_the_run_that_waits() -> None:
+    async with connected(never) as (runner, scripted):
+        asking = asyncio.create_task(runner.ask("x"))
+        await eventually(lambda: bool(scripted.commands))
+
+        assert await runner.cancel() is True
+        with pytest.raises(ToolError) as failed:
+            await asking
+
+    assert "cancelled" in failed.value.user_message
+
+
+async def test_the_end_of_a_cancelled_run_is_not_taken_for_the_next_one() -> None:
+    """The runner's "interrupted" arrives after we have stopped listening."""
+
+    async def reply(c: Connection, command: dict[str, Any]) -> None:
+        if command["type"] == "cancel":
+            await c.event("system", message="Cancellation requested.")
+            await c.event("system", message="Agent run interrupted.")
+        elif command["data"] == "quick":
+            await a_whole_run(c, command)
+
+    async with connected(reply) as (runner, _):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await runner.ask("slow")
+        await asyncio.sleep(0.1)
+
+        assert await runner.ask("quick") == "Four folders."
+
+
+async def test_resetting_starts_on_a_fresh_socket() -> None:
+    async with connected(a_whole_run) as (runner, scripted):
+        await runner.ask("one")
+        assert await runner.reset() is True
+        await runner.ask("two")
+
+        assert scripted.n_connections == 2
+        assert {"type": "cancel"} in scripted.commands
+
+
+async def test_claude_code_gets_a_fresh_socket_after_a_cancel() -> None:
+    """Its process ends with the cancel; the old socket would only fail."""
+    async with connected(a_whole_run, survives_cancel=False) as (runner, scripted):
+        await runner.ask("one")
+        await runner.cancel()
+        await runner.ask("two")
+
+        assert scripted.n_connections == 2
+
+
+async def test_cancelling_claude_code_at_once_does_not_send_the_task_again() -> None:
+    async def late(c: Connection, command: dict[str, Any]) -> None:
+        if command.get("data") == "first":
+            await a_whole_run(c, command)
+
+    async with connected(late, survives_cancel=False) as (runner, scripted):
+        await runner.ask("first")
+        asking = asyncio.create_task(runner.ask("second"))
+        await eventually(lambda: len(scripted.commands) == 2)
+        await runner.cancel()
+        with pytest.raises(ToolError) as failed:
+            await asking
+
+        assert "cancelled" in failed.value.user_message
+        assert [c.get("data") for c in scripted.commands].count("second") == 1
+
+
+async def test_pausing_when_nothing_was_ever_asked_opens_no_socket() -> None:
+    async with connected(a_whole_run) as (runner, scripted):
+        assert await runner.cancel() is False
+        assert await runner.reset() is False
+
+        assert scripted.n_connections == 0
+
+
+async def test_two_messages_at_once_run_one_after_the_other() -> None:
+    async with connected(a_whole_run) as (runner, scripted):
+        answers = await asyncio.gather(runner.ask("one"), runner.ask("two"))
+
+        assert answers == ["Four folders."] * 2
+        assert scripted.n_connections == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [(None, "not configured"), ("ws://127.0.0.1:9/api/runs/x", "cannot be reached")],
+)
+async def test_a_runner_that_is_not_there_is_said(url: str | None, words: str) -> None:
+    async with aiohttp.ClientSession() as client:
+        runner = Runner(client, url, title="agent team", connect_timeout_s=1)
+        with pytest.raises(ToolError) as failed:
+            await runner.ask("x")
+
+    assert words in failed.value.user_message
+    assert "127.0.0.1" not in failed.value.user_message
+
+
+async def test_a_very_long_answer_is_shortened() -> None:
+    async def reply(c: Connection, command: dict[str, Any]) -> None:
+        await c.event("textmessage", source="A", content="x" * 100_000)
+        await c.event("system", message="Agent run finished.")
+
+    async with connected(reply) as (runner, _):
+        answer = await runner.ask("x")
+
+    assert len(answer) < 9_000
+    assert answer.endswith("(shortened)")

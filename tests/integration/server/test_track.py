@@ -1,0 +1,74 @@
+"""A browser on Opus tracks, alone and together with one on a data channel."""
+
+import asyncio
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from aiortc import AudioStreamTrack
+from av.audio.frame import AudioFrame
+
+from tests.integration.server.conftest import Bridge, FakeModel, read_wav
+from tests.integration.server.test_call import pitch_hz, tone
+from tests.integration.server.test_conversation import strength
+from tests.support.browser import Browser, browser
+
+
+class ToneTrack(AudioStreamTrack):
+    """A microphone that hears one tone, 48 kHz stereo as a browser sends it."""
+
+    def __init__(self, hz: float) -> None:
+        super().__init__()
+        self._hz = hz
+        self._n = 0
+        self._start_s = 0.0
+
+    async def recv(self) -> AudioFrame:
+        loop = asyncio.get_running_loop()
+        if self._n == 0:
+            self._start_s = loop.time()
+        await asyncio.sleep(max(0, self._start_s + self._n / 48_000 - loop.time()))
+        t = (self._n + np.arange(960)) / 48_000
+        wave = np.rint(8000 * np.sin(2 * np.pi * self._hz * t)).astype(np.int16)
+        frame = AudioFrame.from_ndarray(
+            np.repeat(wave, 2).reshape(1, -1), format="s16", layout="stereo"
+        )
+        frame.sample_rate, frame.pts = 48_000, self._n
+        frame.time_base = Fraction(1, 48_000)
+        self._n += 960
+        return frame
+
+
+async def test_a_track_reaches_the_model_at_its_pitch_and_level(
+    bridge: Bridge, fake: FakeModel
+) -> None:
+    session_id = await bridge.open(system_prompt="tag-track-up")
+    client = Browser(bridge.http)
+    client.add_microphone_track(ToneTrack(440))
+    await client.connect(session_id)
+    await asyncio.sleep(2.0)
+    await client.close()
+
+    call = await fake.call("tag-track-up")
+    wav = await fake.get(f"/fake/v1/calls/{call['call_id']}/audio/input.wav")
+    pcm = read_wav(wav.content)
+    assert pitch_hz(pcm[-24_000:]) == pytest.approx(440, abs=4)
+    assert strength(pcm[-24_000:], 440) == pytest.approx(8000, rel=0.12)
+
+
+async def test_a_track_and_a_channel_hear_each_other(bridge: Bridge) -> None:
+    session_id = await bridge.open()
+    on_track = Browser(bridge.http)
+    on_track.add_microphone_track(ToneTrack(440))
+    await on_track.connect(session_id)
+    async with browser(bridge.http, session_id) as on_channel:
+        await on_channel.speak(tone(700, 2.5))
+        channel_heard, track_heard = on_channel.heard_pcm(), on_track.heard_pcm()
+    await on_track.close()
+
+    channel_heard = channel_heard[-36_000:]
+    track_heard = track_heard[-36_000:]
+    assert strength(channel_heard, 440) == pytest.approx(8000, rel=0.12)
+    assert strength(channel_heard, 700) < 150
+    assert strength(track_heard, 700) == pytest.approx(8000, rel=0.15)
+    assert strength(track_heard, 440) < 150
