@@ -10,6 +10,8 @@ from aioice.ice import CandidatePair, Connection
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from OpenSSL import SSL
 
+from server.rtc.lean.sockets import MediaSocket, poller_of
+
 logger = logging.getLogger(__name__)
 
 _BUFFER_BYTES = 4096
@@ -54,6 +56,7 @@ class Wire:
         """One SCTP packet, decrypted."""
         self.sent_datagrams = 0
         self._heard = heard
+        self._loop = asyncio.get_running_loop()
         self._backlog: list[bytes] = []
         self._connection: Any = dtls.transport._connection
         self._pair: CandidatePair | None = None
@@ -83,7 +86,7 @@ class Wire:
             self._backlog.append(waiting[0])
         if self._backlog:
             # Not at once: SCTP and RTP are started right after the handshake.
-            asyncio.get_running_loop().call_soon(self._catch_up)
+            self._loop.call_soon(self._catch_up)
         for protocol in connection._protocols:
             self._listen(protocol)
 
@@ -140,6 +143,8 @@ class Wire:
                 to_aioice(data, address)
 
         protocol.datagram_received = datagram_received
+        if MediaSocket.fits(protocol):
+            MediaSocket(protocol, poller_of(self._loop), datagram_received)
 
     def _receive(self, data: bytes) -> None:
         """One datagram of DTLS, RTP or RTCP."""
