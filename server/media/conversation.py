@@ -29,6 +29,7 @@ from server.media.protocol import (
     ToolRequested,
 )
 from server.media.ticker import Ticker
+from server.media.uplink import LoneUplink
 from server.realtime import core as rt
 from server.realtime import wire
 from server.realtime.config import SessionConfig
@@ -88,6 +89,8 @@ class Conversation:
         """Clients to be closed; None ends the conversation. Bounded by admission."""
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._end: ConversationEnd | None = None
+        self._soloist: Client | None = None
+        self._uplink = LoneUplink(self._loop.time())
         self._n_ticks = 0
         self.n_clients_seen = 0
         self._transport = transport(self)
@@ -239,27 +242,47 @@ class Conversation:
     def tick(self, due_s: float) -> None:
         """Every 20 ms: microphones to the model, voices to the browsers."""
         ready = [c for c in self._clients.values() if c.is_ready]
-        heard = {c: f for c in ready if (f := c.pull_microphone()) is not None}
-        total = add_up(list(heard.values()))
-        self._transport.send_audio(limit(total) if heard else SILENCE)
-        if self._plays_directly(ready):
-            self._voice.forget()
-        else:
-            assistant = self._voice.pull()
-            for client in ready:
-                client.send_audio(mix_minus(total, heard.get(client), assistant))
+        soloist = ready[0] if self._plays_directly(ready) else None
+        if soloist is not self._soloist:
+            self._change_soloist(soloist)
+        if soloist is None:
+            self._mix(ready)
+        elif self._uplink.must_fill(self._loop.time()):
+            self._transport.send_audio(SILENCE)
         self._n_ticks += 1
         if self._n_ticks % HOUSEKEEPING_TICKS == 0:
             self._keep_house(due_s)
 
+    def _mix(self, ready: list[Client]) -> None:
+        """Everybody to the model, everybody else and the assistant to everybody."""
+        heard = {c: f for c in ready if (f := c.pull_microphone()) is not None}
+        total = add_up(list(heard.values()))
+        self._transport.send_audio(limit(total) if heard else SILENCE)
+        assistant = self._voice.pull()
+        for client in ready:
+            client.send_audio(mix_minus(total, heard.get(client), assistant))
+
+    def _change_soloist(self, soloist: Client | None) -> None:
+        if self._soloist is not None:
+            self._soloist.listener = None
+        self._soloist = soloist
+        self._voice.forget()
+        if soloist is not None:
+            self._uplink = LoneUplink(self._loop.time())
+            soloist.microphone.flush()
+            soloist.listener = self._on_lone_microphone
+
+    def _on_lone_microphone(self, pcm: Pcm) -> None:
+        for frame in self._uplink.take(pcm, self._loop.time()):
+            self._transport.send_audio(frame)
+
     def on_model_audio(self, pcm: Pcm) -> None:
         """From the model leg: the assistant's voice, as it comes."""
-        ready = [c for c in self._clients.values() if c.is_ready]
-        direct = self._plays_directly(ready)
+        soloist = self._soloist
         for frame in self._voice.frames_of(pcm, self._loop.time()):
-            if direct:
-                ready[0].send_audio(frame)
-            elif ready:
+            if soloist is not None:
+                soloist.send_audio(frame)
+            elif self._clients:
                 self._voice.keep(frame, lead_ms=self._ticker.lead_ms())
 
     @staticmethod
