@@ -32,7 +32,7 @@ class Poller:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._epoll = select.epoll()
+        self._epoll: select.epoll | None = None
         self._sockets: dict[int, tuple[socket.socket, OnDatagram]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_listening = False
@@ -46,27 +46,29 @@ class Poller:
 
     def add(self, sock: socket.socket, on_datagram: OnDatagram) -> None:
         """Read a non-blocking socket from now on."""
-        if not self._sockets:
-            self._listen()
+        if self._epoll is None:
+            self._epoll = select.epoll()
+            self._listen(self._epoll)
         self._sockets[sock.fileno()] = (sock, on_datagram)
         self._epoll.register(sock.fileno(), select.EPOLLIN)
 
     def remove(self, sock: socket.socket) -> None:
         """Stop reading it; it may then be closed."""
-        if self._sockets.pop(sock.fileno(), None) is None:
+        epoll = self._epoll
+        if epoll is None or self._sockets.pop(sock.fileno(), None) is None:
             return
-        self._epoll.unregister(sock.fileno())
+        epoll.unregister(sock.fileno())
         if not self._sockets:
-            self._ignore()
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._stop_collecting()
+            self._ignore(epoll)
+            epoll.close()
+            self._epoll = None
 
     def read(self) -> None:
         """Handle everything that has come."""
         sockets = self._sockets
         for _ in range(_MAX_ROUNDS):
-            ready = self._epoll.poll(0)
+            ready = self._epoll.poll(0) if self._epoll is not None else ()
             if not ready:
                 break
             self._received += len(ready)
@@ -86,35 +88,37 @@ class Poller:
     def _judge(self, now_s: float) -> None:
         rate = self._received / (now_s - self._judged_s)
         self._received, self._judged_s = 0, now_s
-        if self._timer is None and rate > BUSY_PER_S and self._sockets:
-            self._ignore()
+        if self._epoll is None:
+            return
+        if self._timer is None and rate > BUSY_PER_S:
+            self._ignore(self._epoll)
             self._timer = self._loop.call_later(COLLECT_S, self._collect)
         elif self._timer is not None and rate < CALM_PER_S:
-            self._timer.cancel()
-            self._timer = None
-            if self._sockets:
-                self._listen()
+            self._stop_collecting()
+            self._listen(self._epoll)
 
     def _collect(self) -> None:
         self._timer = self._loop.call_later(COLLECT_S, self._collect)
         self.read()
 
-    def _listen(self) -> None:
+    def _stop_collecting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _listen(self, epoll: select.epoll) -> None:
         if not self._is_listening:
             self._is_listening = True
-            self._loop.add_reader(self._epoll.fileno(), self.read)
+            self._loop.add_reader(epoll.fileno(), self.read)
 
-    def _ignore(self) -> None:
+    def _ignore(self, epoll: select.epoll) -> None:
         if self._is_listening:
             self._is_listening = False
-            self._loop.remove_reader(self._epoll.fileno())
-
-    def __del__(self) -> None:
-        self._epoll.close()
+            self._loop.remove_reader(epoll.fileno())
 
 
 def poller_of(loop: asyncio.AbstractEventLoop) -> Poller:
-    """The poller of a loop; its epoll lives as long as the loop."""
+    """The poller of a loop."""
     poller = _pollers.get(loop)
     if poller is None:
         poller = _pollers[loop] = Poller(loop)
