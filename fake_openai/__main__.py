@@ -11,10 +11,17 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fake_openai.app import running_fake
 from fake_openai.scenario import ScenarioError, names
 from fake_openai.settings import FakeSettings
+
+logger = logging.getLogger(__name__)
+
+SWITCH_INTERVAL_S = 0.0005
+"""While a thread recognises speech, the loop waits this long for the interpreter
+instead of Python's 5 ms, each time it wakes up."""
 
 EPILOG = """\
 Point any client of OpenAI's Realtime API at it; the key may be anything:
@@ -106,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         free_speech=args.free_speech,
         record_dir=args.record,
     )
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(
@@ -129,6 +137,7 @@ async def serve(settings: FakeSettings, *, announce: bool, watch: bool) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(name, done.set)
+    loop.set_exception_handler(_on_loop_problem)
     async with running_fake(settings) as fake:
         if announce:
             line = {"event": "listening", "url": fake.url, "pid": os.getpid()}
@@ -141,6 +150,14 @@ async def serve(settings: FakeSettings, *, announce: bool, watch: bool) -> None:
         if watch:
             await _watch_stdin(done)
         await done.wait()
+
+
+def _on_loop_problem(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """aiortc leaves tasks behind that fail when a client has gone: not an error."""
+    if isinstance(context.get("exception"), ConnectionError):
+        logger.debug("a client went away while something was sent to it")
+    else:
+        loop.default_exception_handler(context)
 
 
 async def _watch_stdin(done: asyncio.Event) -> None:

@@ -14,8 +14,9 @@ from aiohttp import web
 
 from fake_openai import (
     control,
+    http_audio,
     http_beta,
-    http_cascade,
+    http_chat,
     http_realtime,
     runner,
     websocket,
@@ -64,7 +65,8 @@ def create_app(server: FakeServer) -> web.Application:
     app.router.add_get("/v1/realtime", websocket.realtime)
     http_realtime.add_routes(app)
     http_beta.add_routes(app)
-    http_cascade.add_routes(app)
+    http_chat.add_routes(app)
+    http_audio.add_routes(app)
     control.add_routes(app)
     runner.add_routes(app)
     app.on_shutdown.append(_stop)

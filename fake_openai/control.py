@@ -14,6 +14,7 @@ from fake_openai.api_error import ApiError
 from fake_openai.call import Call
 from fake_openai.faults import Fault
 from fake_openai.http_edge import json_body
+from fake_openai.process_facts import process_facts
 from fake_openai.server import SERVER, FakeServer
 from fake_openai.tape import wav_bytes
 
@@ -62,7 +63,7 @@ def health_facts(server: FakeServer) -> dict[str, Any]:
         "frames_skipped": lateness.n_skipped,
         "calls": len(server.live_calls),
         "scenario": server.scenario.name,
-        **server.process_facts(),
+        **process_facts(),
     }
 
 

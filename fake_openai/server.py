@@ -6,8 +6,6 @@ call, peer and task, and `stop` ends them all.
 
 import asyncio
 import logging
-import os
-import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +23,7 @@ from fake_openai.faults import Fault, FaultPlan
 from fake_openai.ice import LOOPBACK, is_loopback
 from fake_openai.models import DEFAULT_MODEL, judge_model
 from fake_openai.recorder import Recorder
-from fake_openai.rtc import sdp
+from fake_openai.rtc.answer_faults import spoiled, with_wrong_fingerprint
 from fake_openai.rtc.lateness import Lateness
 from fake_openai.rtc.packet_cache import PacketCache
 from fake_openai.rtc.sdp import InvalidOfferError, Offer
@@ -186,8 +184,8 @@ class FakeServer:
             # Sockets close, so the client's checks get no reply until it gives up.
             call.end("fault: ice never completes")
         if dtls is not None and dtls.do == "fail":
-            answer = sdp.with_wrong_fingerprint(answer)
-        return call, self._spoiled(answer)
+            answer = with_wrong_fingerprint(answer)
+        return call, spoiled(answer, self.faults.strike("sdp.answer"))
 
     def describe_session(self, secret: ClientSecret) -> Mapping[str, Any]:
         """The full session object a secret stands for, as minting shows it."""
@@ -234,18 +232,6 @@ class FakeServer:
         self._ears.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.speech.close)
 
-    def process_facts(self) -> dict[str, Any]:
-        """CPU seconds, memory, threads, descriptors and tasks of this process."""
-        times = os.times()
-        return {
-            "cpu_s": round(times.user + times.system, 3),
-            "pid": os.getpid(),
-            "rss_bytes": _rss_bytes(),
-            "threads": threading.active_count(),
-            "fds": _open_files(),
-            "tasks": len(asyncio.all_tasks()),
-        }
-
     def _session(
         self,
         transport: Transport,
@@ -272,20 +258,6 @@ class FakeServer:
             seed=self.settings.seed + self._n_calls,
             options=options,
         )
-
-    def _spoiled(self, answer: str) -> str:
-        """The answer as an `sdp.answer` fault leaves it."""
-        fault = self.faults.strike("sdp.answer")
-        match fault.do if fault is not None else "":
-            case "malformed":
-                return answer[: len(answer) // 3].replace("=", ":")
-            case "no_audio":
-                return sdp.with_refused_audio(answer)
-            case "no_candidates":
-                return sdp.without_candidates(answer)
-            case "wrong_fingerprint":
-                return sdp.with_wrong_fingerprint(answer)
-        return answer
 
     def _first_use(self, session_id: str | None) -> str | None:
         """A secret's session id belongs to the first call made with it."""
@@ -333,23 +305,6 @@ class FakeServer:
 def _intent(config: Mapping[str, Any]) -> Literal["conversation", "transcription"]:
     kind = config.get("type")
     return "transcription" if kind == "transcription" else "conversation"
-
-
-def _rss_bytes() -> int:
-    """Resident memory; 0 where /proc does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _open_files() -> int:
-    """Open descriptors; 0 where /proc does not say."""
-    try:
-        return len(os.listdir("/proc/self/fd"))
-    except OSError:
-        return 0
 
 
 SERVER: Final[web.AppKey[FakeServer]] = web.AppKey("fake", FakeServer)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE_HZ: Final = 24_000
+_FRAME_SAMPLES: Final = 480
 _PIECE_OVERHEAD_BYTES: Final = 160
 
 
@@ -33,9 +34,9 @@ class Tape:
     """A bounded recording: the newest `max_s` seconds, and less when memory is short.
 
     Sample indices count from the first sample ever appended, also after old audio has
-    gone. An anchor is kept per appended piece: for the microphone the time a piece was
-    available to the model, for the assistant the time it was handed to the RTP sender.
-    Silence costs no memory.
+    gone. Every frame of 20 ms has an anchor, the time its piece was appended: when it
+    was available to the model (microphone) or handed to the RTP sender (assistant).
+    Silence costs next to no memory.
     """
 
     def __init__(self, budget: MemoryBudget, *, max_s: float) -> None:
@@ -64,11 +65,13 @@ class Tape:
         self._add(n_samples, n_samples, t_s)
 
     def anchors(self) -> list[Anchor]:
-        """One per piece still held, oldest first."""
-        found, index = [], self._first
+        """One per frame still held, oldest first; those of one piece share its time."""
+        found: list[Anchor] = []
+        index = self._first
         for piece, t_s in self._pieces:
-            found.append(Anchor(index, t_s))
-            index += _length(piece)
+            end = index + _length(piece)
+            found.extend(Anchor(at, t_s) for at in range(index, end, _FRAME_SAMPLES))
+            index = end
         return found
 
     def pcm(self) -> NDArray[np.int16]:

@@ -35,6 +35,9 @@ FLOOR_LOWEST_DBFS: Final = -75.0
 FLOOR_HIGHEST_DBFS: Final = -35.0
 FLOOR_ASSUMED_DBFS: Final = -50.0
 """Before anything was heard: a noisy room, so that noise is not taken for speech."""
+NOTHING_DBFS: Final = -90.0
+LOST_HOPS: Final = 30
+"""Digital silence shorter than 150 ms is a lost packet, not a quiet room."""
 FLOOR_FIRST_HOPS: Final = 20
 """After 100 ms the floor is what was heard, not what was assumed."""
 
@@ -90,10 +93,14 @@ class NoiseFloor:
         self._block_min = 0.0
         self._block_hops = 0
         self._hops = 0
+        self._nothing_hops = 0
         self.dbfs = FLOOR_ASSUMED_DBFS
 
     def hear(self, level_dbfs: float) -> None:
         """Take in the level of one hop."""
+        self._nothing_hops = self._nothing_hops + 1 if level_dbfs < NOTHING_DBFS else 0
+        if 0 < self._nothing_hops < LOST_HOPS:
+            return
         self._block_min = min(self._block_min, level_dbfs)
         self._block_hops += 1
         self._hops += 1

@@ -1,7 +1,7 @@
 """Every test in two stages, and one summary line last.
 
-What is bound by the CPU (unit, contract) runs in a process per core; what is bound by
-the wall clock (real audio in real time, browsers) runs alone, one test after another,
+What is bound by the CPU (unit tests) runs in a process per core; what is bound by the
+wall clock (real audio in real time, browsers) runs alone, one test after another,
 because a machine that is busy measures itself. Both stages run even when the first
 fails. Arguments are handed to pytest, and then it is one plain run.
 """
@@ -13,8 +13,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 STAGES = (
-    ("-n", "auto", "tests/unit", "tests/contract"),
-    ("tests/integration", "tests/clients", "tests/browser"),
+    ("-n", "auto", "tests/unit"),
+    ("tests/contract", "tests/integration", "tests/clients", "tests/browser"),
 )
 
 

@@ -18,9 +18,8 @@ from server.embedded_fake import EmbeddedFake
 from server.http import errors as http_errors
 from server.http.page import SecurityHeaders, mount_page
 from server.http.realtime import router as realtime_router
-from server.media.conversation import ConversationInfo
 from server.media.host import MediaHost
-from server.media.protocol import HostEvent, MediaLimits
+from server.media.protocol import ConversationInfo, HostEvent, MediaLimits
 from server.observability.process import usage
 from server.realtime.config import SessionConfig
 from server.realtime.signalling import ModelEndpoint, Signalling
@@ -67,7 +66,13 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
             app.state.bridge = bridge
             yield
 
-    app = FastAPI(title="voicebridge", version=__version__, lifespan=lifespan)
+    app = FastAPI(
+        title="voicebridge",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
     app.state.registry = None
     app.add_middleware(SecurityHeaders)
     http_errors.install(app)
@@ -123,6 +128,8 @@ class _Bridge:
                 tasks.create_task(host.run(stop), name="media host"),
                 tasks.create_task(self.registry.run(stop), name="sessions"),
             ]
+            await host.is_running.wait()
+            await self.registry.is_running.wait()
             try:
                 yield self
             finally:

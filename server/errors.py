@@ -6,6 +6,7 @@ BridgeError                     anything of ours; never shown as str(exc)
     InvalidSdpError             the offer is not an SDP we can answer
     NoAudioInOfferError         the offer has neither audio nor a data channel
     UnsupportedMediaTypeError   the body has the wrong content type
+    BodyTimeoutError            the body does not come to an end
     BodyTooLargeError           the body is longer than its limit
     SessionNotFoundError        no live session has this id
     RealtimeDisabledError       the bridge is switched off by configuration
@@ -100,6 +101,15 @@ class BodyTooLargeError(RequestError):
     def __init__(self, limit_bytes: int) -> None:
         message = f"The request body is larger than {limit_bytes} bytes."
         super().__init__(message, user_message=message)
+
+
+class BodyTimeoutError(RequestError):
+    """The body did not arrive in time."""
+
+    code = "body_timeout"
+    http_status = 408
+    retryable = True
+    user_message = "The request body did not arrive in time."
 
 
 class SessionNotFoundError(RequestError):

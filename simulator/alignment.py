@@ -30,8 +30,29 @@ JUMP_COST = 0.9
 """What a jump of lag must gain: about three windows of clear support."""
 DRIFT_COST = 0.02
 """What a step of one lag (83 us) per hop costs: clocks drift, time-scaling glides."""
+STEADY_MS = 1.5
+"""Lags of neighbouring windows closer than this are one pace (codec, drift)."""
+LEAST_WINDOWS = 3
+"""A lag held by fewer windows is a chance match, not a jump there and back."""
 ACTIVE_BELOW_PEAK_DB = 30.0
 """A window quieter than the loudest by more carries nothing to compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Matched windows of one pace, in order; at least one."""
+
+    windows: tuple[int, ...]
+
+    @property
+    def first(self) -> int:
+        """Its first window."""
+        return self.windows[0]
+
+    @property
+    def last(self) -> int:
+        """Its last window."""
+        return self.windows[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +68,64 @@ class Alignment:
 
     @property
     def matched(self) -> NDArray[np.bool_]:
-        """Which windows really are in the recording at their lag."""
+        """Which windows are like the recording at their lag; some by chance."""
         return np.asarray(self.similarity >= SUPPORT)
 
+    @property
+    def trusted(self) -> NDArray[np.bool_]:
+        """Which windows are surely there: matched, and in a run of one pace."""
+        trusted = np.zeros(self.centres.size, dtype=np.bool_)
+        for run in self.runs():
+            trusted[list(run.windows)] = True
+        return trusted
+
+    def lag_ms(self, window: int) -> float:
+        """Lag of a window in milliseconds."""
+        return float(self.lags[window]) * 1000 / RATE_HZ
+
     def lag_at(self, sample: float) -> float:
-        """Lag of the matched window nearest to a sample of the sound.
+        """Lag of the trusted window nearest to a sample of the sound.
 
         Raises:
-            ValueError: no window matched.
+            ValueError: there is none.
         """
-        if not self.matched.any():
+        trusted = self.trusted
+        if not trusted.any():
             raise ValueError("nothing of the sound is in the recording")
-        distance = np.abs(self.centres[self.matched] - sample)
-        return float(self.lags[self.matched][int(np.argmin(distance))])
+        distance = np.abs(self.centres[trusted] - sample)
+        return float(self.lags[trusted][int(np.argmin(distance))])
+
+    def runs(self) -> list[Run]:
+        """Stretches of matched windows whose lag does not jump, in order; those too
+        short to be believed are left out, and what they divided is joined again."""
+        runs: list[Run] = []
+        for window in np.flatnonzero(self.matched):
+            self._join(runs, Run((int(window),)))
+        joined: list[Run] = []
+        for run in runs:
+            if len(run.windows) >= LEAST_WINDOWS:
+                self._join(joined, run)
+        return joined
+
+    def _join(self, runs: list[Run], run: Run) -> None:
+        """Add a run to its predecessor if that has the same pace, else behind it."""
+        if runs and abs(self._step_ms(runs[-1], run)) <= STEADY_MS:
+            runs[-1] = Run(runs[-1].windows + run.windows)
+        else:
+            runs.append(run)
+
+    def _step_ms(self, before: Run, after: Run) -> float:
+        return self.lag_ms(after.first) - self.lag_ms(before.last)
 
     def heard_as(self, sound_size: int, recording: Pcm) -> Pcm:
         """The recording brought into the sound's own time, shape (sound_size,).
 
-        Each part is taken from where its nearest matched window lies; silence where
+        Each part is taken from where its nearest trusted window lies; silence where
         the recording does not reach. Stalls and skips vanish, what was lost does not.
         """
         out = np.zeros(sound_size, dtype=np.int16)
-        centres, lags = self.centres[self.matched], self.lags[self.matched]
+        trusted = self.trusted
+        centres, lags = self.centres[trusted], self.lags[trusted]
         if centres.size == 0:
             return out
         middles = (centres[1:] + centres[:-1]) / 2

@@ -169,7 +169,8 @@ class Call:
             record = self._record
             record.hung_up_s = time.monotonic()
             record.talk_s = record.hung_up_s - started_s
-            record.said, record.unanswered = self._mouth.said, self._mouth.unanswered
+            record.said = self._mouth.said
+            record.unanswered = self._mouth.unanswered_at(record.hung_up_s)
             record.flushes_s = self._arrivals.flushes_s
 
     def hear(self) -> CallRecord:

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.alignment import HOP_MS, WINDOW_MS, Alignment
+from simulator.alignment import HOP_MS, WINDOW_MS, Alignment, Run
 from simulator.analysis import block_levels_dbfs
 from simulator.timeline import RATE_HZ, Pcm, Samples
 
-STEADY_MS = 1.5
-"""Lags of neighbouring windows closer than this are one pace (codec, drift)."""
-LEAST_WINDOWS = 3
-"""A lag held by fewer windows is a chance match, not a jump there and back."""
 BLOCK = 240
 """Presence is judged in blocks of 10 ms."""
 BLOCK_MS = BLOCK * 1000 / RATE_HZ
@@ -43,13 +39,6 @@ class Continuity:
         return self.missing_ms + self.stalled_ms
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    first: int
-    last: int
-    """Windows [first, last] of one pace."""
-
-
 def continuity(sound: Pcm, recording: Pcm, alignment: Alignment) -> Continuity:
     """Judge one sound.
 
@@ -61,7 +50,7 @@ def continuity(sound: Pcm, recording: Pcm, alignment: Alignment) -> Continuity:
     Returns:
         For a sound of which nothing matched: all its audible blocks missing.
     """
-    runs = _runs(alignment)
+    runs = alignment.runs()
     reference = block_levels_dbfs(sound, BLOCK)
     audible = _audible(reference)
     if not runs:
@@ -77,7 +66,7 @@ def continuity(sound: Pcm, recording: Pcm, alignment: Alignment) -> Continuity:
     absent = audible & (difference < gain_db - ABSENT_DB)
     missing_ms = stalled_ms = jumps_ms = 0.0
     for before, after in itertools.pairwise(runs):
-        jump_ms = _lag_ms(alignment, after.first) - _lag_ms(alignment, before.last)
+        jump_ms = alignment.lag_ms(after.first) - alignment.lag_ms(before.last)
         jumps_ms += jump_ms
         if jump_ms > 0:
             stalled_ms += jump_ms
@@ -87,45 +76,8 @@ def continuity(sound: Pcm, recording: Pcm, alignment: Alignment) -> Continuity:
             missing_ms += max(-jump_ms, absent_ms)
             absent[near] = False
     missing_ms += float(np.count_nonzero(absent)) * BLOCK_MS
-    whole_ms = _lag_ms(alignment, runs[-1].last) - _lag_ms(alignment, runs[0].first)
+    whole_ms = alignment.lag_ms(runs[-1].last) - alignment.lag_ms(runs[0].first)
     return Continuity(missing_ms, stalled_ms, whole_ms - jumps_ms, gain_db)
-
-
-def _lag_ms(alignment: Alignment, window: int) -> float:
-    return float(alignment.lags[window]) * 1000 / RATE_HZ
-
-
-def _runs(alignment: Alignment) -> list[_Run]:
-    """Stretches of matched windows whose lag does not jump, chance matches left out."""
-    matched = np.flatnonzero(alignment.matched)
-    runs: list[_Run] = []
-    counts: list[int] = []
-    for window in matched:
-        at = int(window)
-        if runs:
-            step_ms = _lag_ms(alignment, at) - _lag_ms(alignment, runs[-1].last)
-            if abs(step_ms) <= STEADY_MS:
-                runs[-1] = _Run(runs[-1].first, at)
-                counts[-1] += 1
-                continue
-        runs.append(_Run(at, at))
-        counts.append(1)
-    kept = [r for r, n in zip(runs, counts, strict=True) if n >= LEAST_WINDOWS]
-    return _merged(alignment, kept)
-
-
-def _merged(alignment: Alignment, runs: list[_Run]) -> list[_Run]:
-    merged: list[_Run] = []
-    for run in runs:
-        if merged:
-            step_ms = _lag_ms(alignment, run.first) - _lag_ms(
-                alignment, merged[-1].last
-            )
-            if abs(step_ms) <= STEADY_MS:
-                merged[-1] = _Run(merged[-1].first, run.last)
-                continue
-        merged.append(run)
-    return merged
 
 
 def _audible(levels: Samples) -> NDArray[np.bool_]:
@@ -135,7 +87,7 @@ def _audible(levels: Samples) -> NDArray[np.bool_]:
 
 
 def _best_levels(
-    recording: Pcm, n_blocks: int, alignment: Alignment, runs: list[_Run]
+    recording: Pcm, n_blocks: int, alignment: Alignment, runs: list[Run]
 ) -> Samples:
     """Level of each block where it should lie, by the pace before or after it."""
     best = np.full(n_blocks, -200.0)
@@ -160,7 +112,7 @@ def _best_levels(
     return best
 
 
-def _near(alignment: Alignment, before: _Run, after: _Run) -> slice:
+def _near(alignment: Alignment, before: Run, after: Run) -> slice:
     """Blocks around a skip: what is absent there is the skip itself."""
     reach = (WINDOW_MS + HOP_MS) * RATE_HZ / 1000
     first = int((alignment.centres[before.last] - reach) // BLOCK)

@@ -9,6 +9,7 @@ so that its height (0..1) says how surely this is the same sound, at any level.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +110,13 @@ def correlate(template: Samples, recording: Samples) -> Samples:
     return np.asarray(cross / np.sqrt(held * own)) if own else np.zeros(n + m - 1)
 
 
-def locate(sound: Pcm, recording: Pcm, *, least: float = CONFIDENT) -> Match | None:
+def locate(
+    sound: Pcm,
+    recording: Pcm,
+    *,
+    least: float = CONFIDENT,
+    earliest: float = -math.inf,
+) -> Match | None:
     """Find a known sound in a recording.
 
     It is looked for in pieces, and the surest piece tells where the whole lies.
@@ -118,6 +125,7 @@ def locate(sound: Pcm, recording: Pcm, *, least: float = CONFIDENT) -> Match | N
         sound: int16, shape (n,), 24 kHz: what to look for, at least 50 ms.
         recording: int16, shape (m,), 24 kHz.
         least: confidence below which the answer is "not there".
+        earliest: sample before which the sound's first one cannot lie.
 
     Returns:
         The best match to a fraction of a sample, or None. A steady tone matches at
@@ -129,16 +137,19 @@ def locate(sound: Pcm, recording: Pcm, *, least: float = CONFIDENT) -> Match | N
     n_pieces = -(-flat_sound.size // PIECE_SAMPLES)
     edges = np.linspace(0, flat_sound.size, n_pieces + 1).astype(int)
     matches = [
-        _best(flat_sound[start:end], flat_recording, start)
+        _best(flat_sound[start:end], flat_recording, start, earliest)
         for start, end in itertools.pairwise(edges)
     ]
     best = max(matches, key=lambda match: match.confidence)
     return best if best.confidence >= least else None
 
 
-def _best(piece: Samples, recording: Samples, start: int) -> Match:
+def _best(piece: Samples, recording: Samples, start: int, earliest: float) -> Match:
     """Best place of a piece that begins at sample `start` of its sound."""
     similarity = correlate(piece, recording)
+    if earliest > -math.inf:
+        too_early = math.ceil(earliest + start + piece.size - 1)
+        similarity[: max(0, min(too_early, similarity.size))] = 0.0
     peak = int(np.argmax(similarity))
     offset = 0.0
     if 0 < peak < similarity.size - 1:

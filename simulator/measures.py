@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from simulator.analysis import active_length_s, active_spans, level_dbfs
+from simulator.analysis import Span, active_length_s, active_spans, level_dbfs
 from simulator.markers import locate
 from simulator.mouth import Said
 from simulator.passage import JOIN_MS, Passage, find_passage
@@ -21,6 +21,12 @@ from simulator.turns import BargeIn, Response, barge_ins, responses
 
 SETTLED_S = 0.3
 """After joining, so long until a caller surely hears everything."""
+UNDER_WAY_S = 0.2
+"""Sound that left the model so long before a flush may not have been heard."""
+PAUSE_MS = 120.0
+"""After a flush a sound is new when it comes after a pause like this."""
+SHORTEST_S = 0.2
+"""Shorter pieces are no answer."""
 ECHO_S = 1.5
 """One's own voice is looked for so long after it was spoken."""
 LAST_WORD_S = 1.0
@@ -157,6 +163,8 @@ def failures(call: CallRecord, measures: CallMeasures) -> list[str]:
         return reasons or ["the call never began"]
     if call.said and measures.audio_heard_s == 0:
         reasons.append("nothing was heard")
+    elif call.unanswered:
+        reasons.append(f"{call.unanswered} questions were not answered")
     lost = [p.what for p in measures.uplink if not p.found]
     if lost:
         reasons.append(f"the model did not hear {', '.join(lost)}")
@@ -175,22 +183,45 @@ def _uplink(said: Said, mouth: Recording, heard: Recording) -> Passage:
 
 
 def _downlink(call: CallRecord, spoken: Recording, ear: Recording) -> list[Passage]:
-    passages = []
-    for number, span in enumerate(active_spans(spoken.pcm, join_ms=JOIN_MS)):
-        start, end = span.start, span.end
-        left_s = spoken.timeline.time_at(start)
-        if left_s < ear.start_s + SETTLED_S:
+    passages: list[Passage] = []
+    if spoken.timeline.is_empty:
+        return passages
+    for span in _answers(call, spoken):
+        if spoken.timeline.time_at(span.start) < ear.start_s + SETTLED_S:
             continue  # it began before this caller had joined
-        cut_s = call.hung_up_s - LAST_WORD_S
-        cut_s = min([cut_s, *(t for t in call.flushes_s if t > left_s)])
-        # What was on its way when the buffer was flushed, or when we hung up, was
-        # not to be heard.
-        end = min(end, int(spoken.timeline.sample_at(cut_s - 0.2)))
-        if end - start < 0.2 * RATE_HZ:
-            continue
-        sound = spoken.pcm[start:end]
-        passages.append(find_passage(f"answer {number + 1}", sound, start, spoken, ear))
+        if span.seconds >= SHORTEST_S:
+            sound = spoken.pcm[span.start : span.end]
+            what = f"answer {len(passages) + 1}"
+            passages.append(find_passage(what, sound, span.start, spoken, ear))
     return passages
+
+
+def _answers(call: CallRecord, spoken: Recording) -> list[Span]:
+    """What the model said and the caller was to hear.
+
+    What was on its way when the buffer was flushed, or when the caller hung up, was
+    not; what begins after a flush is another answer, however soon.
+    """
+    cuts_s = sorted([*call.flushes_s, call.hung_up_s - LAST_WORD_S])
+    cuts = [int(spoken.timeline.sample_at(cut_s)) for cut_s in cuts_s]
+    under_way = int(UNDER_WAY_S * RATE_HZ)
+    answers = []
+    for span in active_spans(spoken.pcm, join_ms=JOIN_MS):
+        start = span.start
+        for cut in cuts:
+            if start < cut < span.end:
+                answers.append(Span(start, cut - under_way))
+                start = _next_onset(spoken, Span(cut, span.end))
+        if start < cuts[-1]:
+            answers.append(Span(start, span.end))
+    return answers
+
+
+def _next_onset(spoken: Recording, span: Span) -> int:
+    """First sample of a sound that begins inside a span; its end if there is none."""
+    rest = active_spans(spoken.pcm[span.start : span.end], join_ms=PAUSE_MS)
+    begun = [s for s in rest if s.start * 1000 >= PAUSE_MS * RATE_HZ]
+    return span.start + begun[0].start if begun else span.end
 
 
 def _from_other(other: CallRecord, call: CallRecord, ear: Recording) -> list[Passage]:

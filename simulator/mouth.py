@@ -14,6 +14,9 @@ from simulator.timeline import FRAME_S, FRAME_SAMPLES, Pcm
 SILENT_FRAME: Pcm = np.zeros(FRAME_SAMPLES, dtype=np.int16)
 SILENT_FRAME.setflags(write=False)
 
+LONG_WAIT_S = 5.0
+"""A question still without any answer after this time counts when we hang up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -70,6 +73,13 @@ class Mouth:
         if part.repeats and part.steps:
             return chain.from_iterable(repeat(part.steps))
         return iter(part.steps)
+
+    def unanswered_at(self, now_s: float) -> int:
+        """Questions nobody answered, the last one too if it waits for very long."""
+        waits = isinstance(self._step, HearAnswer | HearSome)
+        if not waits or self._since_s is None or self._hearing.since_s is not None:
+            return self.unanswered
+        return self.unanswered + (now_s - self._since_s >= LONG_WAIT_S)
 
     @property
     def is_done(self) -> bool:

@@ -9,10 +9,10 @@ from simulator.analysis import ToneReading, active_spans, read_tone
 from simulator.continuity import Continuity, continuity
 from simulator.markers import locate
 from simulator.quality import stoi
-from simulator.timeline import Pcm, Recording
+from simulator.timeline import RATE_HZ, Pcm, Recording
 
-EARLY_S = 0.15
-"""How far before its source a copy may seem to lie: anchors are a frame coarse."""
+EARLY_S = 0.05
+"""How far before its source a copy may seem to lie: anchors are frames and late."""
 PIECE_S = 0.8
 """A copy may begin so much earlier than its window when its head is missing."""
 LATE_S = 4.0
@@ -54,7 +54,7 @@ def find_passage(
 ) -> Passage:
     """Find `sound`, which begins at sample `start` of the source, in the target."""
     spans = active_spans(sound, join_ms=JOIN_MS)
-    if not spans:
+    if not spans or target.timeline.is_empty:
         return Passage(what, found=False)
     first, last = spans[0].start, spans[-1].end
     left_s = (
@@ -66,22 +66,26 @@ def find_passage(
         sent, got = read_tone(sound), read_tone(window)
         return Passage(what, found=got.hz is not None, left_s=left_s, tone=(sent, got))
     active = sound[first:last]
-    match = locate(active, window)
+    # Nothing arrives before it left.
+    earliest = target.timeline.sample_at(left_s[0] - EARLY_S) - offset
+    match = locate(active, window, earliest=earliest)
     # Sound cut into short pieces on its way has no place as a whole: its pieces are
     # looked for where an undisturbed copy would be.
-    expected = target.timeline.sample_at(left_s[0] + USUAL_S) - offset
+    usual = target.timeline.sample_at(left_s[0] + USUAL_S) - offset
+    at = usual if match is None else match.at
     lie = align(
         active,
         window,
-        at=expected if match is None else match.at,
-        early_ms=ALIGN_EARLY_MS,
+        at=at,
+        early_ms=min(ALIGN_EARLY_MS, (at - earliest) * 1000 / RATE_HZ),
         late_ms=ALIGN_LATE_MS,
     )
     whole = continuity(active, window, lie)
-    share = float(lie.matched.mean()) if lie.matched.size else 0.0
-    if share == 0 or (match is None and share < PIECES_SHARE):
+    trusted = lie.trusted
+    share = float(trusted.mean()) if trusted.size else 0.0
+    if not trusted.any() or (match is None and share < PIECES_SHARE):
         return Passage(what, found=False, left_s=left_s, continuity=whole)
-    samples = offset + lie.centres[lie.matched] + lie.lags[lie.matched]
+    samples = offset + lie.centres[trusted] + lie.lags[trusted]
     came = [
         target.timeline.time_at(offset + edge + lie.lag_at(edge))
         for edge in (0, active.size)
@@ -102,13 +106,12 @@ def find_passage(
 def _latencies_ms(
     lie: Alignment, start: int, offset: int, source: Recording, target: Recording
 ) -> list[float]:
+    trusted = lie.trusted
     return [
         (
             target.timeline.time_at(offset + centre + lag)
             - source.timeline.time_at(start + centre)
         )
         * 1000
-        for centre, lag in zip(
-            lie.centres[lie.matched], lie.lags[lie.matched], strict=True
-        )
+        for centre, lag in zip(lie.centres[trusted], lie.lags[trusted], strict=True)
     ]

@@ -58,7 +58,9 @@ class App {
     this.#change({});
     requestAnimationFrame((now) => this.#animate(now));
     watchDevices(() => this.#listDevices());
-    window.addEventListener("pagehide", () => this.#call?.close());
+    window.addEventListener("pagehide", () => {
+      if (this.#call) this.stop(); // the page may come back from the browser's cache
+    });
   }
 
   /** A new conversation, or the one this page was invited to. */

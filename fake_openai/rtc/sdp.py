@@ -65,33 +65,6 @@ def dress_answer(text: str) -> str:
     return "\r\n".join(out) + "\r\n"
 
 
-def without_candidates(text: str) -> str:
-    """An answer that names no address (a fault)."""
-    lines = [
-        line
-        for line in text.replace("\r\n", "\n").strip("\n").split("\n")
-        if not line.startswith(("a=candidate:", "a=end-of-candidates"))
-    ]
-    return "\r\n".join(lines) + "\r\n"
-
-
-def with_refused_audio(text: str) -> str:
-    """An answer that refuses the audio section: port 0, inactive (a fault)."""
-    text = re.sub(r"(?m)^m=audio \d+", "m=audio 0", text)
-    return re.sub(r"(?m)^a=sendrecv", "a=inactive", text)
-
-
-def with_wrong_fingerprint(text: str) -> str:
-    """An answer whose certificate fingerprint is not ours (a fault)."""
-
-    def wrong(match: re.Match[str]) -> str:
-        return match[1] + ":".join(
-            "%02X" % (255 - int(b, 16)) for b in match[2].split(":")
-        )
-
-    return re.sub(r"(a=fingerprint:\S+ )([0-9A-Fa-f:]+)", wrong, text)
-
-
 def _is_mdns_candidate(line: str) -> bool:
     parts = line.split()
     return (

@@ -1,5 +1,6 @@
 """A WebRTC call: glues a peer to a call, and both to the ticker."""
 
+import asyncio
 import math
 import time
 from collections import deque
@@ -21,6 +22,8 @@ from fake_openai.rtc.ticker import Ticker
 from fake_openai.tasks import TaskOwner
 
 _REPORT_EVERY_BEATS: Final = 50
+CONNECT_TIMEOUT_S: Final = 30.0
+"""From the answer to an open channel; a client that takes longer has gone."""
 _MAX_HELD_EVENTS: Final = 10_000
 """Events that wait behind a stalled channel; the oldest go."""
 
@@ -55,6 +58,7 @@ class WebRtcCall:
         self._incoming = LineFaults(call.faults, "media.input", seed)
         self._incoming_fault: Fault | None = None
         self._outgoing_fault: Fault | None = None
+        self._deadline: asyncio.TimerHandle | None = None
         self._held: deque[str] = deque(maxlen=_MAX_HELD_EVENTS)
         self._stalled_until_s = 0.0
         call.connect(self)
@@ -73,7 +77,10 @@ class WebRtcCall:
             dtls_delay_s=_delay_s(dtls),
             no_channel=self._channel_never_opens(),
         )
-        return await self.peer.answer(offer)
+        answer = await self.peer.answer(offer)
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(CONNECT_TIMEOUT_S, self._on_deadline)
+        return answer
 
     # Connection
 
@@ -93,6 +100,8 @@ class WebRtcCall:
         """Hang up. A peer connection has no close code; the reason is in the record."""
         del code, reason
         self._ticker.discard(self.on_beat)
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._run(self.peer.close(abrupt=abrupt))
 
     # PeerListener
@@ -199,6 +208,10 @@ class WebRtcCall:
             for fault in self.call.faults.faults
         )
         return wanted and self.call.faults.strike("channel", age_s=math.inf) is not None
+
+    def _on_deadline(self) -> None:
+        if self.call.state == "connecting":
+            self.on_gone("never_connected")
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.start(work, name=f"media of {self.call.call_id}")

@@ -349,7 +349,9 @@ def _merged_vad(current: Json | None, given: Json | None, kind: Kind) -> Json | 
         return None
     name = given.get("type", "server_vad")
     base = current if current is not None and current["type"] == name else None
-    merged = {**(base or _vad_defaults(name, kind)), **given, "type": name}
+    known = _vad_defaults(name, kind)
+    changes = {key: value for key, value in given.items() if key in known}
+    merged = {**(base or known), **changes, "type": name}
     for action in ("create_response", "interrupt_response"):
         if merged.get(action, False) is None:
             merged[action] = True

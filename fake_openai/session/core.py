@@ -5,8 +5,7 @@ WebRTC `pull_audio`) gives what goes out. After any of them: drain, send, and ca
 `advance` again at `next_deadline_s()`. All times are seconds of one monotonic clock.
 """
 
-import dataclasses
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,10 @@ from fake_openai.session.client_events import ClientEvents
 from fake_openai.session.config import SessionConfig
 from fake_openai.session.conversation import Conversation
 from fake_openai.session.event_faults import EventFaults
+from fake_openai.session.lifetime import Lifetime
 from fake_openai.session.mcp import Mcp
 from fake_openai.session.microphone import Microphone
-from fake_openai.session.options import RateLimit, SessionOptions
+from fake_openai.session.options import SessionOptions, options_for
 from fake_openai.session.outbox import Outbox, Outgoing
 from fake_openai.session.parts import Parts
 from fake_openai.session.playout import Playout, Started
@@ -39,7 +39,6 @@ from fake_openai.wire.client import (
 from fake_openai.wire.ids import IdMaker
 from fake_openai.wire.problem import ClientEventError
 
-EXPIRED = "Your session hit the maximum duration of {minutes} minutes."
 QUEUED_BEFORE_START = 256
 
 
@@ -70,47 +69,22 @@ class RealtimeSession:
         seed: int = 0,
         options: SessionOptions | None = None,
     ) -> None:
-        options = _with_scenario(options or SessionOptions(), scenario, seed)
+        options = options_for(options or SessionOptions(), scenario, seed)
         self._options = options
-        self._scenario = scenario
         self._outbox = Outbox(IdMaker(seed), unix_offset_s=options.unix_offset_s)
-        self._initial = initial
-        self._seed = seed
         self._agenda = Agenda()
-        self._early: list[tuple[str | bytes, str]] = []
-        self._started = False
-        self._faults = EventFaults(options.faults, self._outbox, self._agenda)
-        self._make(transport, scenario, recogniser, voice)
-
-    def _make(
-        self,
-        transport: Transport,
-        scenario: Scenario,
-        recogniser: Recogniser,
-        voice: Voice,
-    ) -> None:
-        options, outbox = self._options, self._outbox
-        kind: Literal["realtime", "transcription"] = "realtime"
-        if options.intent == "transcription":
-            kind = "transcription"
-        self._config = SessionConfig(
-            session_id=options.session_id or "",
-            model=options.model,
-            kind=kind,
-            initial=self._initial,
-            model_update=options.model_update,
-        )
+        self._config = _new_config(options, initial)
         self._parts = Parts(
             transport=transport,
             options=options,
-            outbox=outbox,
+            outbox=self._outbox,
             agenda=self._agenda,
             config=self._config,
             conversation=Conversation(
                 max_items=options.max_items,
                 retained_audio_samples=samples_of_ms(options.retained_audio_s * 1000),
             ),
-            director=Director(scenario, seed=self._seed),
+            director=Director(scenario, seed=seed),
             playout=Playout(),
             voice=voice,
         )
@@ -122,6 +96,10 @@ class RealtimeSession:
         self._client_events = ClientEvents(
             self._parts, self._responses, self._microphone, self._mcp
         )
+        self._lifetime = Lifetime(self._parts, self._responses)
+        self._faults = EventFaults(options.faults, self._outbox, self._agenda)
+        self._early: list[tuple[str | bytes, str]] = []
+        self._started = False
 
     # What an edge shows of a session.
 
@@ -184,8 +162,7 @@ class RealtimeSession:
         )
         self._parts.conversation.id = self._outbox.new_id("conv")
         self._outbox.emit("session.created", session=self._config.describe())
-        self._agenda.at(now_s + self._options.lifetime_s, self._expire)
-        self._plan_session_faults(now_s)
+        self._lifetime.begin()
         self._microphone.configure()
         self._mcp.tools_changed(self._config.tools)
         early, self._early = self._early, []
@@ -260,14 +237,14 @@ class RealtimeSession:
         """
         self._arrive(now_s)
         armed = self._options.faults.add(fault)
-        if armed.at == "session" and self._started:
-            self._plan_session_fault(armed, self._parts.started_s)
+        if self._started:
+            self._lifetime.plan(armed)
         return armed
 
     def hang_up(self, now_s: float) -> None:
         """End the session as `/hangup` does: no event, just the close."""
         self._arrive(now_s)
-        self._end(1000, "")
+        self._lifetime.end(1000, "")
 
     # Doors out.
 
@@ -325,60 +302,15 @@ class RealtimeSession:
         if record is not None:
             record.playout_started_s = self._parts.now_s
 
-    def _expire(self) -> None:
-        minutes = round(self._options.lifetime_s / 60)
-        sentence = EXPIRED.format(minutes=minutes or 60)
-        problem = ClientEventError(sentence, code="session_expired")
-        self._outbox.emit("error", error=problem.body(None))
-        self._end(1001, sentence)
 
-    def _end(self, code: int, reason: str) -> None:
-        self._responses.stop_all()
-        self._outbox.close(code, reason)
-        self._agenda.clear()
-
-    def _plan_session_faults(self, now_s: float) -> None:
-        for fault in self._options.faults.faults:
-            if fault.at == "session":
-                self._plan_session_fault(fault, now_s)
-
-    def _plan_session_fault(self, fault: Fault, started_s: float) -> None:
-        def happen() -> None:
-            struck = self._options.faults.strike("session", age_s=self._parts.age_s)
-            if struck is None:
-                return
-            if struck.do == "expire":
-                self._expire()
-            elif struck.do == "disconnect":
-                self._parts.drop_connection()
-            else:
-                message = struck.message or "The server had an error."
-                code = struck.code or "server_error"
-                problem = ClientEventError(message, code=code, kind="server_error")
-                self._outbox.emit("error", error=problem.body(None))
-
-        self._agenda.at(max(started_s + fault.after_s, self._parts.now_s), happen)
-
-
-def _with_scenario(
-    options: SessionOptions, scenario: Scenario, seed: int
-) -> SessionOptions:
-    """The options as the scenario's `service` and `faults` sections change them."""
-    service = scenario.service
-    changes: dict[str, Any] = {
-        name: value
-        for name, value in service.model_dump(exclude_none=True).items()
-        if name in {field.name for field in dataclasses.fields(SessionOptions)}
-    }
-    per_minute = {
-        "requests": service.requests_per_minute,
-        "tokens": service.tokens_per_minute,
-    }
-    if any(value is not None for value in per_minute.values()):
-        changes["rate_limits"] = tuple(
-            RateLimit(limit.name, limit.limit if own is None else own)
-            for limit in options.rate_limits
-            for own in [per_minute[limit.name]]
-        )
-    faults = FaultPlan((*options.faults.faults, *scenario.faults), seed=seed)
-    return dataclasses.replace(options, faults=faults, **changes)
+def _new_config(
+    options: SessionOptions, initial: dict[str, Any] | None
+) -> SessionConfig:
+    transcribes = options.intent == "transcription"
+    return SessionConfig(
+        session_id=options.session_id or "",
+        model=options.model,
+        kind="transcription" if transcribes else "realtime",
+        initial=initial,
+        model_update=options.model_update,
+    )

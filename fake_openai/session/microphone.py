@@ -144,7 +144,7 @@ class Microphone:
             record.utterance_id = recognition.utterance_id
             record.recognised = recognition.recognised
             record.recognised_s = self._parts.now_s
-            self._transcription.begin(item)
+            self._transcription.begin(item, record.committed_s or self._parts.now_s)
             if unheard.respond:
                 self._respond_later(record)
         if not self._waiting:

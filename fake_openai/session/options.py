@@ -1,9 +1,11 @@
 """How a session behaves where the real service's behaviour is unknown or adjustable."""
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from fake_openai.faults import FaultPlan
+from fake_openai.scenario.models import Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +62,30 @@ class SessionOptions:
     max_items: int = 5_000
     """Conversation items kept; the oldest are forgotten beyond that."""
     faults: FaultPlan = field(default_factory=FaultPlan)
+
+
+def options_for(
+    options: SessionOptions, scenario: Scenario, seed: int
+) -> SessionOptions:
+    """The options as the scenario's `service` and `faults` sections change them.
+
+    The fault plan is a new one: every session counts for itself.
+    """
+    service = scenario.service
+    changes: dict[str, Any] = {
+        name: value
+        for name, value in service.model_dump(exclude_none=True).items()
+        if name in {field.name for field in dataclasses.fields(SessionOptions)}
+    }
+    per_minute = {
+        "requests": service.requests_per_minute,
+        "tokens": service.tokens_per_minute,
+    }
+    if any(value is not None for value in per_minute.values()):
+        changes["rate_limits"] = tuple(
+            RateLimit(limit.name, limit.limit if own is None else own)
+            for limit in options.rate_limits
+            for own in [per_minute[limit.name]]
+        )
+    faults = FaultPlan((*options.faults.faults, *scenario.faults), seed=seed)
+    return dataclasses.replace(options, faults=faults, **changes)

@@ -15,6 +15,9 @@ from fake_openai.wire.audio import RATE_HZ
 KIND = "conversation.item.input_audio_transcription"
 SINGLE_DELTA_MODEL = "whisper-1"
 """Sends the whole text as one delta, and bills by duration."""
+DIARIZING_MODEL = "gpt-4o-transcribe-diarize"
+"""Says who spoke when, as segments; the fake's users are one speaker each."""
+SPEAKER = "A"
 _LOGPROB = -0.01
 
 
@@ -24,15 +27,16 @@ class Transcription:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def begin(self, item: Item) -> None:
-        """Transcribe an item whose words are known."""
+    def begin(self, item: Item, committed_s: float) -> None:
+        """Transcribe an item whose words are known. The time it takes counts from the
+        commit: what the recogniser used of it is not added."""
         settings = self._parts.config.transcription
         if settings is None:
             return
         model = str(settings.get("model") or SINGLE_DELTA_MODEL)
-        Script(self._parts.agenda, self._steps(item, model)).resume()
+        Script(self._parts.agenda, self._steps(item, model, committed_s)).resume()
 
-    def _steps(self, item: Item, model: str) -> Iterator[float]:
+    def _steps(self, item: Item, model: str, committed_s: float) -> Iterator[float]:
         parts = self._parts
         total_s = parts.delay_s(parts.timing.transcribe)
         situation = Situation(
@@ -43,7 +47,7 @@ class Transcription:
         )
         scripted = parts.director.transcript(situation)
         if scripted is not None and scripted.fail:
-            yield parts.now_s + total_s
+            yield committed_s + total_s
             self._fail(item, scripted)
             return
         text = item.text or ""
@@ -51,11 +55,12 @@ class Transcription:
             text = scripted.text
         pieces = [text] if model == SINGLE_DELTA_MODEL else words_of(text)
         pieces = [piece for piece in pieces if piece]
-        start_s = parts.now_s
         for number, piece in enumerate(pieces, 1):
-            yield start_s + total_s * number / (len(pieces) + 1)
+            yield committed_s + total_s * number / (len(pieces) + 1)
             self._delta(item, piece)
-        yield start_s + total_s
+        yield committed_s + total_s
+        if model == DIARIZING_MODEL and text:
+            self._segment(item, text)
         self._complete(item, text, model)
 
     def _delta(self, item: Item, piece: str) -> None:
@@ -66,6 +71,18 @@ class Transcription:
             fields["obfuscation"] = self._parts.outbox.padding()
         self._parts.outbox.emit(
             f"{KIND}.delta", item_id=item.id, content_index=0, **fields
+        )
+
+    def _segment(self, item: Item, text: str) -> None:
+        self._parts.outbox.emit(
+            f"{KIND}.segment",
+            item_id=item.id,
+            content_index=0,
+            id=self._parts.outbox.new_id("seg"),
+            speaker=SPEAKER,
+            start=0.0,
+            end=item.audio_ms(0) / 1000,
+            text=text,
         )
 
     def _complete(self, item: Item, text: str, model: str) -> None:

@@ -20,10 +20,10 @@ from fake_openai.speech.spectrum import N_BANDS, Spectrum
 BLOCK_FRAMES = 20
 LEAST_SHIFT_FRAMES = 8
 """How far a block may lie from where the coarse step puts it ..."""
-DRIFT = 0.02
+DRIFT = 0.05
 """... and how much further per frame of template: 5 % lost packets that leave no hole
-shorten a recording by as much, half of it to either side of the middle."""
-MAX_STEP_FRAMES = 3
+shorten a recording by as much."""
+MAX_STEP_FRAMES = 4
 """How much two neighbouring blocks' shifts may differ."""
 SHIFT_COST = 0.02
 """What a frame of difference costs, in units of a block's similarity."""

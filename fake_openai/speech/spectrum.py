@@ -30,6 +30,9 @@ fade, so that a line's small changes of level change little."""
 LOUD_FRAMES = 20
 """The loudest 200 ms (at most a quarter of all) are what "loudest" means."""
 COMPRESSION = 1 / 3
+CHUNK_FRAMES = 48
+"""Frames at a time: a product small enough (48 x 161 x 32) for OpenBLAS to stay in
+this thread. Its worker threads spin, and the fake has calls to keep time for."""
 SILENCE_POWER = 1e-7
 """Band power, full scale 1.0, below which a recording holds nothing: a few LSB."""
 
@@ -48,6 +51,23 @@ class Spectrum:
     @property
     def n_frames(self) -> int:
         return int(self.active.size)
+
+    def parts(self, least_pause_frames: int) -> list[tuple[int, int]]:
+        """First and one past last frame of each stretch of speech between pauses.
+
+        Args:
+            least_pause_frames: inactive frames in a row that part two stretches.
+
+        Returns:
+            Frames of the recording (not of `cells`), in order.
+        """
+        frames = np.flatnonzero(self.active) + self.start_frame
+        if frames.size == 0:
+            return []
+        after = np.flatnonzero(np.diff(frames) > least_pause_frames)
+        firsts = [frames[0], *frames[after + 1]]
+        lasts = [*frames[after], frames[-1]]
+        return [(int(a), int(b) + 1) for a, b in zip(firsts, lasts, strict=True)]
 
 
 EMPTY = Spectrum(np.zeros((0, N_BANDS), np.float32), np.zeros(0, np.bool_), 0)
@@ -85,13 +105,22 @@ def _band_powers(pcm: Pcm) -> NDArray[np.float32]:
     """Power per frame and mel band, shape (n_frames, N_BANDS), n_frames >= 1."""
     samples = np.pad(pcm.astype(np.float32) / np.float32(32768), WINDOW_SAMPLES // 2)
     windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW_SAMPLES)
-    bins = np.fft.rfft(windows[::HOP_SAMPLES] * _WINDOW, axis=1)
+    frames = windows[::HOP_SAMPLES]
+    starts = range(0, frames.shape[0], CHUNK_FRAMES)
+    return np.concatenate([_of_frames(frames[s : s + CHUNK_FRAMES]) for s in starts])
+
+
+def _of_frames(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    bins = np.fft.rfft(frames * _WINDOW, axis=1)[:, : _MEL.shape[0]]
     powers: NDArray[np.float32] = np.abs(bins).astype(np.float32) ** 2
     return powers @ _MEL
 
 
 def _mel_weights() -> NDArray[np.float32]:
-    """Triangles evenly spaced on the mel scale, shape (n_bins, N_BANDS), sums 1."""
+    """Triangles evenly spaced on the mel scale, shape (n_bins, N_BANDS), sums 1.
+
+    Bins above the highest band are left out.
+    """
     low, high = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, HIGHEST_HZ))
     edges = 700 * (10 ** (np.linspace(low, high, N_BANDS + 2) / 2595) - 1)
     bins_hz = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / SAMPLE_RATE_HZ)[:, np.newaxis]
@@ -99,7 +128,8 @@ def _mel_weights() -> NDArray[np.float32]:
     falling = (edges[2:] - bins_hz) / (edges[2:] - edges[1:-1])
     weights: NDArray[np.float64] = np.minimum(rising, falling).clip(0, None)
     sums: NDArray[np.float64] = weights.sum(axis=0)
-    return (weights / sums).astype(np.float32)
+    n_bins = int(np.flatnonzero(weights.any(axis=1))[-1]) + 1
+    return (weights / sums).astype(np.float32)[:n_bins]
 
 
 _MEL = _mel_weights()

@@ -102,6 +102,7 @@ def _vowel(formants_hz: tuple[int, int], hz: float) -> Floats:
     gains = np.full(numbers.size, 0.01)
     for formant, width, height in zip(formants_hz, (90, 130), (1.0, 0.5), strict=True):
         gains += height / (1 + np.square((numbers * hz - formant) / width))
-    tone = (gains / np.sqrt(numbers)) @ np.sin(numbers[:, np.newaxis] * phase)
+    partials = np.sin(numbers[:, np.newaxis] * phase)
+    tone = (partials * (gains / np.sqrt(numbers))[:, np.newaxis]).sum(axis=0)
     envelope = np.minimum(1, np.minimum(t, t[::-1]) / 0.025)
     return np.asarray(0.3 * envelope * tone / np.abs(tone).max(), dtype=np.float64)

@@ -39,7 +39,7 @@ class Utterance:
 
     Times count from the first sample of `pcm` and are what a level meter reads on it,
     at a resolution of one millisecond. The edges are sharp: a detector with a threshold
-    between about -50 and -43 dBFS finds them within 20 ms.
+    between about -50 and -38 dBFS finds them within 20 ms.
     """
 
     id: str

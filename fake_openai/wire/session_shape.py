@@ -111,8 +111,13 @@ TURN_DETECTION: Final = Tagged(
     },
     default="server_vad",
 )
+_NOT_IN_TRANSCRIPTION: Final = frozenset({*_VAD_ACTIONS, "idle_timeout_ms"})
+"""Fields that need a response: typed by the SDK, ignored in transcription sessions."""
 TRANSCRIPTION_TURN_DETECTION: Final = Tagged(
-    {"server_vad": Record(_VAD_TIMING), "semantic_vad": Record(_SEMANTIC)},
+    {
+        "server_vad": Record(_VAD_TIMING, ignored=_NOT_IN_TRANSCRIPTION),
+        "semantic_vad": Record(_SEMANTIC, ignored=_NOT_IN_TRANSCRIPTION),
+    },
     default="server_vad",
 )
 

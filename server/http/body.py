@@ -1,11 +1,14 @@
 """Request bodies: the right type, never longer than their limit."""
 
+import asyncio
 from typing import Annotated, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import ClientDisconnect
 
 from server.errors import (
+    BodyTimeoutError,
     BodyTooLargeError,
     InvalidRequestError,
     InvalidSdpError,
@@ -14,6 +17,8 @@ from server.errors import (
 
 MAX_JSON_BYTES = 128 * 1024
 MAX_SDP_BYTES = 64 * 1024
+BODY_TIMEOUT_S = 10.0
+"""Bodies here are small: one that takes longer is held open on purpose."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -36,15 +41,22 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
 
     Raises:
         BodyTooLargeError: announced or found to be longer.
+        BodyTimeoutError: it does not come to an end.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit_bytes:
         raise BodyTooLargeError(limit_bytes)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_bytes:
-            raise BodyTooLargeError(limit_bytes)
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit_bytes:
+                    raise BodyTooLargeError(limit_bytes)
+    except TimeoutError:
+        raise BodyTimeoutError(f"{len(body)} bytes came") from None
+    except ClientDisconnect:
+        raise InvalidRequestError("The request was cut off.") from None
     return bytes(body)
 
 

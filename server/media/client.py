@@ -10,6 +10,7 @@ from server.audio.pcm import bytes_to_pcm
 from server.audio.playout import PlayoutBuffer
 from server.media import control
 from server.media.protocol import MediaLimits
+from server.media.rate import TokenBucket
 from server.media.ticker import Ticker
 from server.rtc.browser import BrowserPeer
 from server.rtc.ice import IcePolicy
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 LINGER_S = 0.25
 """Between the last message to a browser and the end of its connection."""
+MESSAGES_PER_S = 20.0
+MESSAGE_BURST = 40.0
+"""A page sends a handful in a whole call; each text costs money at the model."""
 MIN_ERROR_INTERVAL_S = 0.5
 """A browser that floods us with nonsense is told so twice a second, not more."""
 
@@ -59,6 +63,7 @@ class Client:
         self._loop = asyncio.get_running_loop()
         self.created_at_s = self._loop.time()
         self._last_error_at_s = float("-inf")
+        self._messages = TokenBucket(MESSAGES_PER_S, MESSAGE_BURST)
         self.microphone = PlayoutBuffer()
         self.listener: Callable[[Pcm], None] | None = None
         """Gets the microphone's samples at once instead of the buffer, when set."""
@@ -90,6 +95,11 @@ class Client:
     def silent_s(self) -> float:
         """Seconds since anything was heard from the browser."""
         return self._peer.silent_s()
+
+    def check(self) -> None:
+        """Twice a second: report a browser that breaks the rules of its transport."""
+        if self._peer.overruns_window():
+            self.on_lost("receive window overrun")
 
     def pull_microphone(self) -> Pcm | None:
         """One frame for the tick, or None when there is nothing to hear."""
@@ -146,6 +156,9 @@ class Client:
 
     def on_control(self, text: str) -> None:
         """From the peer: a text message."""
+        if not self._messages.take(self._loop.time()):
+            self._complain("rate_limited", "Too many messages in a short time.")
+            return
         try:
             message = control.parse(text, self._limits)
         except control.ControlError as exc:

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
-from server.audio.format import SILENCE, Pcm
+from server.audio.format import FRAME_MS, SILENCE, Pcm
 from server.audio.mixer import add_up, limit, mix_minus
 from server.errors import (
     BridgeError,
@@ -24,15 +24,17 @@ from server.media.protocol import (
     ClientAnswer,
     ClientJoined,
     ClientLeft,
+    ConversationInfo,
     HostEvent,
     MediaLimits,
+    SessionEnding,
     ToolRequested,
 )
 from server.media.ticker import Ticker
+from server.media.totals import ClientTotals
 from server.media.uplink import LoneUplink
 from server.realtime import core as rt
 from server.realtime import wire
-from server.realtime.config import SessionConfig
 from server.realtime.transcripts import Transcript
 from server.realtime.transport import ModelTransport, TransportEvents
 from server.rtc.ice import IcePolicy
@@ -42,16 +44,6 @@ logger = logging.getLogger(__name__)
 
 HOUSEKEEPING_TICKS = 25
 """Twice a second: signs of life, timeouts, what waits for time only."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationInfo:
-    """What browsers are told about their conversation."""
-
-    session_id: str
-    conversation_id: str
-    model_kind: str
-    config: SessionConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +84,30 @@ class Conversation:
         self._soloist: Client | None = None
         self._uplink = LoneUplink(self._loop.time())
         self._n_ticks = 0
-        self.n_clients_seen = 0
+        self._n_clients_seen = 0
+        self._n_tools = 0
+        self._n_flushes = 0
+        self._left = ClientTotals()
         self._transport = transport(self)
 
     @property
     def n_clients(self) -> int:
         """Browsers connected or connecting."""
         return len(self._clients)
+
+    def summary(self) -> dict[str, float | int]:
+        """Counts of the whole conversation, for its one line in the log."""
+        totals = replace(self._left)
+        for client in self._clients.values():
+            totals.add(client)
+        return {
+            "clients": self._n_clients_seen,
+            "tools": self._n_tools,
+            "flushes": self._n_flushes,
+            "assistant_s": round(self._voice.frames * FRAME_MS / 1000, 1),
+            "model_lost_packets": self._transport.lost_packets,
+            **asdict(totals),
+        }
 
     # --- life
 
@@ -120,7 +129,7 @@ class Conversation:
         self._ticker.subscribe(self.tick)
         async with asyncio.TaskGroup() as closing:
             while (client := await self._leaving.get()) is not None:
-                closing.create_task(client.close(linger=False))
+                closing.create_task(_close_quietly(client))
         assert self._end is not None
         return self._end
 
@@ -129,6 +138,7 @@ class Conversation:
         if self._end is not None:
             return
         self._end = ConversationEnd(reason, error)
+        self._emit(SessionEnding(self._info.session_id, reason))
         self._ticker.unsubscribe(self.tick)
         if not self._ready.done():
             self._ready.set_exception(error or ModelLostError(reason))
@@ -144,10 +154,12 @@ class Conversation:
         """Free both legs, in bounded time. Nothing of the conversation is left."""
         self.finish("closed")
         clients = list(self._clients.values())
+        for client in clients:
+            self._left.add(client)
         self._clients.clear()
         while not self._leaving.empty():
-            if (client := self._leaving.get_nowait()) is not None:
-                clients.append(client)
+            if (leaving := self._leaving.get_nowait()) is not None:
+                clients.append(leaving)
         results = await asyncio.gather(
             *(client.close(linger=True) for client in clients),
             self._transport.close(),
@@ -191,7 +203,7 @@ class Conversation:
         """From a client: audio and control can flow."""
         if client.client_id not in self._clients:
             return
-        self.n_clients_seen += 1
+        self._n_clients_seen += 1
         config = self._info.config
         client.send(
             control.hello(
@@ -234,6 +246,7 @@ class Conversation:
     def _remove(self, client: Client) -> bool:
         if self._clients.pop(client.client_id, None) is None:
             return False
+        self._left.add(client)
         self._leaving.put_nowait(client)
         return True
 
@@ -326,9 +339,11 @@ class Conversation:
             case rt.StateChanged(state):
                 self._broadcast(control.state(state.value))
             case rt.Flush(reason):
+                self._n_flushes += 1
                 self._voice.flush(self._loop.time())
                 self._broadcast(control.flush(reason))
             case rt.CallTool(call_id, name, arguments):
+                self._n_tools += 1
                 self._tool_names[call_id] = name
                 self._broadcast(control.tool(call_id, name, "started"))
                 session_id = self._info.session_id
@@ -359,11 +374,20 @@ class Conversation:
             self.on_model_lost(f"nothing heard for {silent_s:.1f} s")
             return
         for client in list(self._clients.values()):
+            client.check()
             if client.is_ready:
                 if client.silent_s() > limits.client_silence_timeout_s:
                     self.on_client_gone(client, "silent")
             elif now_s - client.created_at_s > limits.client_connect_timeout_s:
                 self.on_client_gone(client, "never connected")
+
+
+async def _close_quietly(client: Client) -> None:
+    try:
+        await client.close(linger=False)
+    except Exception:
+        # One connection that cannot be closed must not end the conversation.
+        logger.exception("a client did not close cleanly")
 
 
 def _error_message(error: BridgeError, *, fatal: bool) -> str:

@@ -8,10 +8,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from server.errors import BridgeError, SessionNotFoundError
-from server.media.conversation import Conversation, ConversationInfo
+from server.errors import BridgeError, CapacityError, SessionNotFoundError
+from server.media.conversation import Conversation
 from server.media.protocol import (
     ClientAnswer,
+    ConversationInfo,
     HostEvent,
     MediaLimits,
     SessionEnded,
@@ -24,8 +25,6 @@ from server.rtc.ice import IcePolicy
 logger = logging.getLogger(__name__)
 
 OpenTransport = Callable[[TransportEvents, ModelEndpoint], ModelTransport]
-
-DRAIN_TIMEOUT_S = 5.0
 
 
 class MediaHost:
@@ -45,7 +44,10 @@ class MediaHost:
         self._emit = emit
         self._ticker = Ticker(asyncio.get_running_loop())
         self._conversations: dict[str, Conversation] = {}
+        self._opening: dict[str, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self.is_running = asyncio.Event()
+        """Set once `run` accepts work."""
 
     @property
     def ticker(self) -> Ticker:
@@ -61,8 +63,12 @@ class MediaHost:
         """Serve until `stop`; then end every conversation, in bounded time."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            self.is_running.set()
             await stop.wait()
             self._tasks = None
+            for session_id, task in list(self._opening.items()):
+                logger.debug("session %s is given up", session_id)
+                task.cancel()
             for conversation in list(self._conversations.values()):
                 conversation.finish("shutdown")
 
@@ -77,11 +83,14 @@ class MediaHost:
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         name = f"conversation {info.session_id}"
         task = self._tasks.create_task(self._run(info, endpoint, opened), name=name)
+        self._opening[info.session_id] = task
         try:
             await opened
         except asyncio.CancelledError:
             task.cancel()
             raise
+        finally:
+            del self._opening[info.session_id]
 
     async def admit(self, session_id: str, offer_sdp: str) -> ClientAnswer:
         """Answer the offer of one more browser.
@@ -148,7 +157,9 @@ class MediaHost:
                 opened.set_exception(BridgeError(repr(exc)))
         finally:
             if not opened.done():
-                opened.cancel()
+                opened.set_exception(
+                    CapacityError(user_message="The server is shutting down.")
+                )
             if conversation is not None:
                 await conversation.close()
             self._conversations.pop(info.session_id, None)
@@ -162,10 +173,15 @@ class MediaHost:
         reason: str,
         started_s: float,
     ) -> None:
-        logger.info(
-            "session ended: session_id=%s reason=%s duration_s=%.1f clients=%d",
-            info.session_id,
-            reason,
-            asyncio.get_running_loop().time() - started_s,
-            conversation.n_clients_seen if conversation is not None else 0,
-        )
+        """The one line about a call."""
+        fields: dict[str, object] = {
+            "session_id": info.session_id,
+            "reason": reason,
+            "duration_s": round(asyncio.get_running_loop().time() - started_s, 1),
+        }
+        if conversation is not None:
+            fields |= conversation.summary()
+        fields["tick_worst_ms"] = round(self._ticker.counters.worst_lateness_ms, 1)
+        fields["ticks_skipped"] = self._ticker.counters.skipped
+        line = " ".join(f"{name}={value}" for name, value in fields.items())
+        logger.info("session ended: %s", line, extra={"fields": fields})

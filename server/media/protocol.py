@@ -5,6 +5,18 @@ may as well live in another process.
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from server.realtime.config import SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationInfo:
+    """What browsers are told about their conversation."""
+
+    session_id: str
+    conversation_id: str
+    model_kind: str
+    config: SessionConfig
+
 
 @dataclass(frozen=True, slots=True)
 class ClientAnswer:
@@ -44,6 +56,14 @@ class ToolRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionEnding:
+    """The session has begun to end: nobody can join it any more."""
+
+    session_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded:
     """The session is over and everything of it is freed. The last event."""
 
@@ -51,7 +71,9 @@ class SessionEnded:
     reason: str
 
 
-HostEvent: TypeAlias = ClientJoined | ClientLeft | ToolRequested | SessionEnded
+HostEvent: TypeAlias = (
+    ClientJoined | ClientLeft | ToolRequested | SessionEnding | SessionEnded
+)
 
 
 @dataclass(frozen=True, slots=True)

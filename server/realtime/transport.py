@@ -35,6 +35,10 @@ class ModelTransport(Protocol):
     def probe(self) -> None:
         """Ask the service for a sign of life."""
 
+    @property
+    def lost_packets(self) -> int:
+        """Audio packets of the model that never came."""
+
     def silent_s(self) -> float:
         """Seconds since anything at all was heard from the service."""
 

@@ -47,6 +47,11 @@ class WebRtcTransport:
         """Ask the service for a sign of life."""
         self._peer.probe()
 
+    @property
+    def lost_packets(self) -> int:
+        """Audio packets of the model that never came."""
+        return self._peer.lost_packets
+
     def silent_s(self) -> float:
         """Seconds since anything at all was heard from the service."""
         return self._peer.silent_s()

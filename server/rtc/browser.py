@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 AUDIO_LABEL = "audio"
 CONTROL_LABEL = "control"
-MAX_BUFFERED_AUDIO_BYTES = 5 * FRAME_BYTES
-"""100 ms waiting in the channel: the network is slower than speech, drop audio."""
+MAX_BUFFERED_AUDIO_BYTES = 10 * FRAME_BYTES
+"""200 ms waiting in the channel: the network is slower than speech, drop audio."""
 MAX_BUFFERED_CONTROL_BYTES = 256 * 1024
 """A browser that takes no control messages any more is given up."""
 CONTROL_GRACE_S = 0.1
@@ -143,6 +143,14 @@ class BrowserPeer:
     def silent_s(self) -> float:
         """Seconds since anything at all was heard from the browser."""
         return self._watch.silent_s()
+
+    def overruns_window(self) -> bool:
+        """Whether unfinished messages exceed the window we announced.
+
+        aiortc announces 1 MiB but keeps whatever comes, for ever.
+        """
+        sctp = self._pc.sctp
+        return sctp is not None and sctp._advertised_rwnd < 0
 
     async def close(self) -> None:
         """Free everything. Safe to call twice."""

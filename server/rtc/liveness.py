@@ -14,6 +14,7 @@ from aioice.ice import CandidatePair, Connection, StunProtocol
 from aiortc import RTCPeerConnection
 
 MAX_OPEN_PROBES = 16
+MAX_QUESTION_INTERVAL_S = 1.0
 
 
 class _Probe:
@@ -38,21 +39,30 @@ class PathWatch:
         """
         self._clock = clock
         self._heard_at_s: float | None = None
+        self._asked_at_s = 0.0
         self._connections: list[Connection] = []
         self._open: deque[tuple[StunProtocol, bytes]] = deque()
 
     def watch(self, pc: RTCPeerConnection) -> None:
         """Start watching; call once both descriptions are set. Starts the silence."""
-        self._heard_at_s = self._clock()
+        self._heard_at_s = self._asked_at_s = self._clock()
         for connection in ice_connections(pc):
             if connection not in self._connections:
                 self._listen(connection)
 
     def silent_s(self) -> float:
-        """Seconds since the last sign of life; 0 before `watch`."""
+        """Seconds since the last sign of life; 0 before `watch`. Ask twice a second.
+
+        A longer time between two questions does not count: the event loop stood still
+        then, and what the peer sent meanwhile is still waiting in the socket.
+        """
         if self._heard_at_s is None:
             return 0.0
-        return self._clock() - self._heard_at_s
+        now_s = self._clock()
+        stood_still_s = max(0.0, now_s - self._asked_at_s - MAX_QUESTION_INTERVAL_S)
+        self._heard_at_s = min(now_s, self._heard_at_s + stood_still_s)
+        self._asked_at_s = now_s
+        return now_s - self._heard_at_s
 
     def probe(self) -> None:
         """Ask the peer for a sign of life; the answer is heard by itself."""

@@ -24,22 +24,31 @@ class AudioSource(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._encoder = OpusEncoder()
+        self._encoder: OpusEncoder | None = OpusEncoder()
         self._packets: deque[OpusPacket] = deque()
         self._wake: asyncio.Future[None] | None = None
         self.dropped_packets = 0
 
     def push(self, pcm: Pcm) -> None:
         """Encode and queue one frame of FRAME_SAMPLES samples."""
-        if self.readyState != "live":
+        if self._encoder is None:
             return
         for packet in self._encoder.encode(pcm):
             if len(self._packets) >= MAX_WAITING_PACKETS:
                 self._packets.popleft()
                 self.dropped_packets += 1
             self._packets.append(packet)
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        self._wake_up()
+
+    def stop(self) -> None:
+        """End the track and free the encoder at once.
+
+        PyAV's encoder holds a filter graph with threads of its own; left to the garbage
+        collector they would pile up over some twenty calls.
+        """
+        self._encoder = None
+        super().stop()
+        self._wake_up()
 
     async def recv(self) -> OpusPacket:
         """The next packet; called by aiortc's sender only."""
@@ -49,3 +58,7 @@ class AudioSource(MediaStreamTrack):
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
         return self._packets.popleft()
+
+    def _wake_up(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)

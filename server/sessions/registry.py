@@ -14,6 +14,7 @@ from server.media.protocol import (
     ClientLeft,
     HostEvent,
     SessionEnded,
+    SessionEnding,
     ToolRequested,
 )
 from server.realtime.signalling import ModelEndpoint
@@ -71,17 +72,21 @@ class SessionRegistry:
         self._opening: dict[str, asyncio.Future[str]] = {}
         """By conversation, while its model leg comes up."""
         self._by_conversation: dict[str, Session] = {}
+        self._n_sessions = 0
         self._tasks: asyncio.TaskGroup | None = None
+        self.is_running = asyncio.Event()
+        """Set once `run` accepts work."""
 
     @property
     def n_sessions(self) -> int:
         """Sessions live or coming up."""
-        return len(self._sessions) + len(self._opening)
+        return self._n_sessions
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`; then end every session and wait for it."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            self.is_running.set()
             await stop.wait()
             self._tasks = None
             for session in list(self._sessions.values()):
@@ -144,6 +149,8 @@ class SessionRegistry:
                 self._arm(session)
             case ToolRequested():
                 session.executor.submit(event.call_id, event.name, event.arguments)
+            case SessionEnding():
+                self._forget(session)
             case SessionEnded():
                 session.ended.set()
 
@@ -156,6 +163,7 @@ class SessionRegistry:
             raise CapacityError(f"{self.n_sessions} sessions are open")
         opening: asyncio.Future[str] = self._loop.create_future()
         self._opening[conversation_id] = opening
+        self._n_sessions += 1
         self._tasks.create_task(
             self._live(conversation_id, request, opening), name="session"
         )
@@ -168,6 +176,17 @@ class SessionRegistry:
         opening: asyncio.Future[str],
     ) -> None:
         """One session from beginning to end. Raises nothing but cancellation."""
+        try:
+            await self._open_and_serve(conversation_id, request, opening)
+        finally:
+            self._n_sessions -= 1
+
+    async def _open_and_serve(
+        self,
+        conversation_id: str,
+        request: SessionRequest,
+        opening: asyncio.Future[str],
+    ) -> None:
         try:
             session = await self._open_one(conversation_id, request)
         except BridgeError as exc:

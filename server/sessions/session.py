@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from server.media.conversation import ConversationInfo
+from server.media.protocol import ConversationInfo
 from server.sessions.lifecycle import Occupancy
 from server.tools.executor import ToolExecutor
 from server.tools.runner import Runner

@@ -166,3 +166,38 @@ async def test_a_link_invites_others_into_the_conversation(
         await connected(guest, double)
 
     assert double.session_requests == [{}, {"conversation_id": "conversation-1"}]
+
+
+async def test_an_unplugged_microphone_is_replaced_and_missed_only_if_there_is_none(
+    page: VoicePage, double: PageDouble
+) -> None:
+    await page.page.evaluate(
+        """() => {
+          window.tracks = [];
+          window.isPlugged = true;
+          const devices = navigator.mediaDevices;
+          const ask = devices.getUserMedia.bind(devices);
+          devices.getUserMedia = async (what) => {
+            if (!window.isPlugged) throw new DOMException("none", "NotFoundError");
+            const stream = await ask(what);
+            window.tracks.push(stream.getTracks()[0]);
+            return stream;
+          };
+          window.unplug = () => {
+            const track = window.tracks.at(-1);
+            track.stop();
+            track.dispatchEvent(new Event("ended"));
+          };
+        }"""
+    )
+    client = await connected(page, double)
+
+    await page.page.evaluate("window.unplug()")
+    await page.page.wait_for_function("() => window.tracks.length === 2")
+    before = len(client.frames)
+    await client.wait_until(lambda: len(client.frames) > before + 10 or None)
+    assert await page.page.is_hidden("#problem")
+
+    await page.page.evaluate("window.isPlugged = false")
+    await page.page.evaluate("window.unplug()")
+    assert "microphone was disconnected" in await page.problem()

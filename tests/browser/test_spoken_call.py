@@ -14,7 +14,7 @@ from fake_openai import utterances
 from tests.browser.conftest import OpenPage
 from tests.support.bridge_process import BridgeProcess, running_bridge
 from tests.support.sounds import RATE_HZ, audible_span, likeness, rms_dbfs
-from tests.support.voice_page import FakeMicrophone, VoicePage
+from tests.support.voice_page import PATIENCE_MS, FakeMicrophone, VoicePage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -80,32 +80,46 @@ async def test_a_question_is_understood_and_the_answer_is_really_heard(
 async def test_speaking_over_the_assistant_silences_it(
     call: VoicePage, microphone: FakeMicrophone
 ) -> None:
-    microphone.say(LEAD_S, user("tell_story"), 3.5, user("stop"), 20.0)
+    microphone.say(LEAD_S, user("tell_story"), 4.0, user("stop"), 20.0)
 
     await call.start()
     await call.wait_for_state("listening")
     await call.record()
     await call.wait_for_state("speaking")
-    await call.page.wait_for_function("() => voicebridge.stats().playout.flushed > 0")
-    await asyncio.sleep(0.6)
+    await call.page.wait_for_function(
+        "() => voicebridge.stats().playout.flushed > 0", timeout=PATIENCE_MS
+    )
+    await asyncio.sleep(0.4)
     sides = await call.recording()
 
     stop_start = last_onset(sides.microphone)
     before = sides.speaker[: stop_start + RATE_HZ // 10]
     assert rms_dbfs(before[-RATE_HZ:]) > -40, "the assistant was not speaking"
-    _, silent_from = audible_span(sides.speaker[stop_start:])
-    assert silent_from / RATE_HZ < 0.3
+    assert first_pause(sides.speaker[stop_start:]) / RATE_HZ < 0.3
 
 
 def last_onset(sound: NDArray[np.float32]) -> int:
     """Where the last sound after at least one second of silence begins."""
+    loud = np.flatnonzero(block_levels(sound) > 10 ** (-45 / 20))
+    gaps = np.diff(loud, prepend=-1000)
+    return int(loud[gaps > 100][-1]) * RATE_HZ // 100
+
+
+def first_pause(sound: NDArray[np.float32], *, seconds: float = 0.2) -> int:
+    """The sample from which it is first silent for so long; the end if it never is."""
+    quiet = block_levels(sound) < 10 ** (-50 / 20)
+    run = round(seconds * 100)
+    for start in range(quiet.size - run + 1):
+        if quiet[start : start + run].all():
+            return start * RATE_HZ // 100
+    return sound.size
+
+
+def block_levels(sound: NDArray[np.float32]) -> NDArray[np.float64]:
+    """RMS of every 10 ms, 1 is full scale."""
     block = RATE_HZ // 100
     blocks = sound[: sound.size // block * block].reshape(-1, block)
-    loud = np.flatnonzero(
-        np.sqrt(np.mean(np.square(blocks), axis=1)) > 10 ** (-45 / 20)
-    )
-    gaps = np.diff(loud, prepend=-1000)
-    return int(loud[gaps > 100][-1]) * block
+    return np.asarray(np.sqrt(np.mean(np.square(blocks, dtype=np.float64), axis=1)))
 
 
 async def test_a_typed_task_reaches_the_runner_and_its_result_is_spoken(

@@ -23,8 +23,11 @@ from aiortc.mediastreams import MediaStreamError
 from numpy.typing import NDArray
 
 from fake_openai.ice import LOOPBACK, address_policy
+from fake_openai.scenario import Scenario
 
 KEY = "sk-test"
+BRIEF = Scenario.model_validate({"rules": [{"on": "any", "say": "Yes."}]})
+"""For tests that need an answer, not a long one."""
 _FRAME_48K = 960
 
 

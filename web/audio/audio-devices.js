@@ -76,10 +76,15 @@ export class AudioDevices {
     const before = JSON.stringify(microphoneConstraints(this.#settings));
     this.#settings = settings;
     void this.#chooseSpeaker();
-    const constraints = microphoneConstraints(settings);
-    if (JSON.stringify(constraints) === before) return;
-    const stream = await Microphone.request(constraints);
-    if (this.#context.state === "closed") stopTracks(stream);
+    if (JSON.stringify(microphoneConstraints(settings)) === before) return;
+    await this.#openMicrophone();
+  }
+
+  async #openMicrophone() {
+    const settings = this.#settings;
+    const stream = await Microphone.request(microphoneConstraints(settings));
+    const isOutdated = settings !== this.#settings || this.#context.state === "closed";
+    if (isOutdated) stopTracks(stream);
     else this.microphone.replace(stream);
   }
 
@@ -101,8 +106,9 @@ export class AudioDevices {
 
   /** The microphone was unplugged: go on with whatever the system has now. */
   async #useDefault() {
+    this.#settings = { ...this.#settings, microphoneId: GONE };
     try {
-      await this.use({ ...this.#settings, microphoneId: GONE });
+      await this.#openMicrophone();
     } catch {
       this.#onLost(new CallFailure("microphone_lost"));
     }

@@ -9,6 +9,7 @@ const NEAR_END_PX = 48;
 
 export class TranscriptView {
   /** @type {Map<Entry, HTMLElement>} */ #items = new Map();
+  /** @type {WeakMap<Entry, string>} */ #shown = new WeakMap();
   /** @type {WeakSet<Entry>} */ #announced = new WeakSet();
   #follows = true;
 
@@ -35,8 +36,9 @@ export class TranscriptView {
    */
   render(entries, texts) {
     const visible = entries.filter((entry) => !entry.hidden);
+    const kept = new Set(visible);
     for (const [entry, item] of this.#items) {
-      if (visible.includes(entry)) continue;
+      if (kept.has(entry)) continue;
       item.remove();
       this.#items.delete(entry);
     }
@@ -45,12 +47,24 @@ export class TranscriptView {
       if (this.parts.list.children[i] !== item) {
         this.parts.list.insertBefore(item, this.parts.list.children[i] ?? null);
       }
-      if (entry.role === "tool") renderTool(item, entry, texts);
-      else renderSaid(item, entry, texts);
-      this.#announce(entry, item);
+      this.#update(item, entry, texts);
     });
     this.parts.empty.hidden = visible.length > 0;
     if (this.#follows) this.#toEnd();
+  }
+
+  /**
+   * @param {HTMLElement} item
+   * @param {Entry} entry
+   * @param {Texts} texts
+   */
+  #update(item, entry, texts) {
+    const content = JSON.stringify([texts.language, entry]);
+    if (this.#shown.get(entry) === content) return; // most of a long talk stays as it is
+    this.#shown.set(entry, content);
+    if (entry.role === "tool") renderTool(item, entry, texts);
+    else renderSaid(item, entry, texts);
+    this.#announce(entry, item);
   }
 
   /** @param {Entry} entry */

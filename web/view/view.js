@@ -7,6 +7,7 @@ import { element } from "./element.js";
 import { watchHold } from "./hold.js";
 import { SettingsView } from "./settings-view.js";
 import { TranscriptView } from "./transcript-view.js";
+import { WakeLock } from "./wake-lock.js";
 
 /** @typedef {import("../call/lasting-call.js").Figures} Figures */
 /** @typedef {import("../call/conversation.js").Entry} Entry */
@@ -56,6 +57,7 @@ const INVITED_MS = 2_500;
 const INTERRUPTIBLE = new Set(["speaking", "thinking", "tool"]);
 
 export class View {
+  #wakeLock = new WakeLock();
   #bridge = new BridgeCanvas(element("bridge", HTMLCanvasElement));
   #transcript = new TranscriptView({
     list: element("transcript"),
@@ -145,6 +147,7 @@ export class View {
     const isLive = model.phase === "live";
     const hasJustBegun = isLive && this.#phase !== "live";
     this.#phase = model.phase;
+    this.#wakeLock.wanted = isLive;
     document.body.dataset.phase = model.phase;
     document.body.dataset.state = model.state;
     this.#pushToTalk = model.settings.pushToTalk;

@@ -22,7 +22,7 @@ TRANSPORTS: tuple[Transport, ...] = ("webrtc", "websocket")
 NOT_SENT = {
     "conversation.created": "typed, never seen (realtime-api.md §2.5)",
     "conversation.item.created": "the beta's name",
-    "conversation.item.input_audio_transcription.segment": "diarization only",
+    "conversation.item.input_audio_transcription.segment": "see test_transcription",
     "input_audio_buffer.dtmf_event_received": "SIP only",
 }
 ODD_ON_PURPOSE = {"response.something_new", "session.heartbeat"}

@@ -360,7 +360,7 @@ async def test_a_forced_in_band_error_closes_1011() -> None:
 async def test_a_client_that_never_reads_is_dropped(
     fake: RunningFake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fake_openai.websocket.MAX_QUEUED_BYTES", 2_000_000)
+    monkeypatch.setattr("fake_openai.socket_connection.MAX_QUEUED_BYTES", 2_000_000)
     async with connected(fake, f"?model={MODEL}") as socket:
         await until(socket, "session.created")
         (call,) = fake.server.live_calls

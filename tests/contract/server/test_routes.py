@@ -195,6 +195,28 @@ async def test_health_says_what_the_process_uses(client: httpx.AsyncClient) -> N
     assert all(body["process"][name] > 0 for name in ("threads", "fds", "tasks"))
 
 
+async def test_the_openapi_document_knows_bodies_and_errors(
+    client: httpx.AsyncClient,
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+    paths = document["paths"]
+    opened = paths[SESSION]["post"]
+    connected = paths["/api/realtime/sdp/{session_id}"]["post"]
+
+    fields = opened["requestBody"]["content"]["application/json"]["schema"]
+    assert set(fields["properties"]) == {
+        "conversation_id",
+        "voice",
+        "agent_name",
+        "system_prompt",
+    }
+    assert {"200", "413", "415", "422", "502", "503", "504"} <= set(opened["responses"])
+    assert "application/sdp" in connected["requestBody"]["content"]
+    assert "application/sdp" in connected["responses"]["200"]["content"]
+    error = document["components"]["schemas"]["ErrorDetail"]["properties"]
+    assert set(error) == {"code", "message", "retryable"}
+
+
 async def test_every_response_carries_the_security_headers(
     client: httpx.AsyncClient,
 ) -> None:

@@ -13,13 +13,13 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from fake_openai.app import RunningFake, running_fake
 from fake_openai.faults import Fault
 from fake_openai.ice import LOOPBACK, address_policy
-from tests.support.realtime_caller import Caller, Microphone, calling, tone
+from tests.support.realtime_caller import BRIEF, Caller, Microphone, calling, tone
 
 QUIET = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
 
 
 def faulty(**fault: Any) -> AbstractAsyncContextManager[RunningFake]:
-    return running_fake(faults=(Fault.model_validate(fault),))
+    return running_fake(faults=(Fault.model_validate(fault),), scenario=BRIEF)
 
 
 async def answer_of(fake: RunningFake, pc: RTCPeerConnection) -> str:
@@ -338,3 +338,29 @@ async def test_a_dropped_session_is_gone_without_a_word() -> None:
 
         assert call.types[0] == "session.created"
         assert "error" not in call.types
+
+
+async def test_a_client_that_never_connects_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fake_openai.rtc.webrtc_call.CONNECT_TIMEOUT_S", 0.3)
+    pc = peer()
+    async with running_fake() as fake:
+        await answer_of(fake, pc)
+        (call,) = fake.server.live_calls
+        await asyncio.sleep(0.6)
+        await pc.close()
+
+    assert call.end_reason == "never_connected"
+
+
+async def test_everything_that_was_sent_arrives_before_the_call_ends() -> None:
+    async with running_fake() as fake, calling(fake.base_url, session=QUIET) as call:
+        server_call = fake.server.calls[call.call_id]
+        for number in range(60):
+            event = {"type": "filler", "number": number, "text": "x" * 5_000}
+            server_call.inject(event)
+        server_call.end("test")
+        await call.until(lambda: call.channel.readyState == "closed", timeout_s=5)
+
+    assert call.types.count("filler") == 60

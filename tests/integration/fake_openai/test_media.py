@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fake_openai import utterances
 from fake_openai.app import running_fake
 from fake_openai.faults import Fault
-from tests.support.realtime_caller import calling, tone
+from tests.support.realtime_caller import BRIEF, calling, tone
 
 SESSION = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
 
@@ -114,7 +114,7 @@ async def test_a_microphone_that_stops_sending_is_heard_as_silence() -> None:
 
 async def test_without_audio_to_play_a_fake_may_pause_its_packets() -> None:
     async with (
-        running_fake(idle_media="pause") as fake,
+        running_fake(idle_media="pause", scenario=BRIEF) as fake,
         calling(fake.base_url, session=SESSION) as call,
     ):
         await asyncio.sleep(0.5)

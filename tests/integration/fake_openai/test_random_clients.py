@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from fake_openai.app import RunningFake, running_fake
+from fake_openai.process_facts import process_facts
 from tests.support.random_events import RandomEvents
 from tests.support.realtime_caller import calling
 
@@ -100,12 +101,12 @@ async def test_calls_that_come_and_go_leave_no_task_thread_or_descriptor() -> No
         async with calling(fake.base_url):
             pass
         await asyncio.sleep(0.3)
-        before = fake.server.process_facts()
+        before = process_facts()
         for _ in range(15):
             async with calling(fake.base_url):
                 pass
         await asyncio.sleep(0.5)
-        after = fake.server.process_facts()
+        after = process_facts()
 
     for fact in ("tasks", "threads", "fds"):
         assert after[fact] <= before[fact] + 1, fact

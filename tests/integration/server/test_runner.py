@@ -184,6 +184,47 @@ async def test_the_end_of_a_cancelled_run_is_not_taken_for_the_next_one() -> Non
         assert await runner.ask("quick") == "Four folders."
 
 
+async def test_words_of_a_cancelled_run_are_not_taken_for_the_next_ones() -> None:
+    """It goes on talking for a moment before it says that it was interrupted."""
+
+    async def reply(c: Connection, command: dict[str, Any]) -> None:
+        if command["type"] == "cancel":
+            await asyncio.sleep(0.2)
+            await c.event("textmessage", source="A", content="Old words.")
+            await c.event("system", message="Agent run interrupted.")
+        elif command["data"] == "quick":
+            await c.event("textmessage", source="A", content="New words.")
+            await c.event("system", message="Agent run finished.")
+
+    async with connected(reply) as (runner, scripted):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await runner.ask("slow")
+
+        assert await runner.ask("quick") == "New words."
+        assert scripted.n_connections == 1
+        sent = [c.get("data", "cancel") for c in scripted.commands]
+        assert sent == ["slow", "cancel", "quick"]
+
+
+async def test_a_cancelled_run_that_never_ends_costs_its_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner_module, "STALE_RUN_TIMEOUT_S", 0.05)
+
+    async def reply(c: Connection, command: dict[str, Any]) -> None:
+        if command.get("data") == "quick":
+            await a_whole_run(c, command)
+
+    async with connected(reply) as (runner, scripted):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await runner.ask("slow")
+
+        assert await runner.ask("quick") == "Four folders."
+        assert scripted.n_connections == 2
+
+
 async def test_resetting_starts_on_a_fresh_socket() -> None:
     async with connected(a_whole_run) as (runner, scripted):
         await runner.ask("one")

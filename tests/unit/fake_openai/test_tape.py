@@ -60,3 +60,11 @@ def test_a_wav_file_holds_the_samples() -> None:
         assert np.array_equal(
             np.frombuffer(file.readframes(100), dtype="<i2"), samples(-5, 100)
         )
+
+
+def test_a_piece_of_several_frames_has_an_anchor_for_each() -> None:
+    tape = Tape(MemoryBudget(10**6), max_s=60)
+
+    tape.append(samples(1, 1_000), 7.0)
+
+    assert tape.anchors() == [Anchor(0, 7.0), Anchor(480, 7.0), Anchor(960, 7.0)]

@@ -134,6 +134,13 @@ def test_speech_in_the_first_sample_is_found() -> None:
     assert started.start_sample == 0
 
 
+def test_lost_packets_do_not_make_background_noise_speech() -> None:
+    noise = room(10 * RATE, -50).reshape(-1, FRAME)
+    noise[np.random.default_rng(1).random(len(noise)) < 0.1] = 0
+
+    assert events_of(noise.ravel()) == []
+
+
 def test_a_higher_threshold_ignores_what_a_lower_one_hears() -> None:
     pcm = np.concatenate([room(RATE, -80), tone(500, -52), room(RATE, -80)])
 

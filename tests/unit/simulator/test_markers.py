@@ -86,6 +86,20 @@ def test_it_is_found_when_it_was_spliced_and_stretched_on_its_way() -> None:
     assert 6000 - 10 * 240 <= match.at <= 6000
 
 
+def test_what_lies_before_the_earliest_place_is_not_it() -> None:
+    twice = np.concatenate([sentence(20), silence(0.5), sentence(20)])
+
+    first, second = (
+        locate(sentence(20), twice),
+        locate(sentence(20), twice, earliest=1000),
+    )
+
+    assert first is not None
+    assert second is not None
+    assert second.at == pytest.approx(60_000, abs=1)
+    assert locate(sentence(20), sentence(20), earliest=1000) is None
+
+
 def test_nothing_is_found_in_silence_or_in_nothing() -> None:
     assert locate(sentence(1), silence(3.0)) is None
     assert locate(sentence(1), silence(0)) is None

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.analysis import active_spans
 from simulator.measures import failures, measure
-from simulator.record import CallRecord
+from simulator.record import CallRecord, ModelRecord
 from simulator.speech import silence, tone
-from simulator.timeline import Recording
+from simulator.timeline import Recording, Timeline
 from tests.unit.simulator.calls import KnownCall
 from tests.unit.simulator.sounds import sentence
 
@@ -90,6 +91,25 @@ def test_what_a_flush_threw_away_is_no_gap() -> None:
     assert failures(call, measures) == []
 
 
+def test_an_answer_right_after_a_flush_is_another_one() -> None:
+    answer = np.concatenate([sentence(36, 2.0), silence(0.5), sentence(37, 1.0)])
+    call, model = KnownCall(answer=answer).record()
+    began_s = model.spoken.timeline.time_at(active_spans(model.spoken.pcm)[0].start)
+    call.flushes_s = [began_s + 2.2]
+
+    measures = measure(call, model)
+
+    assert [p.what for p in measures.downlink] == ["answer 1", "answer 2"]
+    assert failures(call, measures) == []
+
+
+def test_a_question_nobody_answered_fails_the_call() -> None:
+    call, model = KnownCall().record()
+    call.unanswered = 1
+
+    assert failures(call, measure(call, model)) == ["1 questions were not answered"]
+
+
 def test_an_answer_under_way_when_we_hang_up_is_judged_as_far_as_it_got() -> None:
     call, model = KnownCall(seconds=5.0).record()
 
@@ -102,9 +122,11 @@ def test_an_answer_under_way_when_we_hang_up_is_judged_as_far_as_it_got() -> Non
 def test_an_answer_cut_into_short_pieces_was_heard_with_gaps() -> None:
     call, model = KnownCall().record()
     assert call.ear is not None
-    sound, n = call.ear.sound.pcm.copy(), 2400
-    pieces = [sound[at : at + n - 480] for at in range(0, sound.size, n)]
-    mangled = np.concatenate([*pieces, np.zeros(sound.size, np.int16)])[: sound.size]
+    sound, n = call.ear.sound.pcm, 2400
+    begin = active_spans(sound)[0].start
+    pieces = [sound[at : at + n - 480] for at in range(begin, sound.size, n)]
+    late = np.concatenate([sound[:begin], silence(0.5), *pieces, silence(9.0)])
+    mangled = late[: sound.size]
     call.ear = replace(call.ear, sound=Recording(mangled, call.ear.sound.timeline))
 
     measures = measure(call, model)
@@ -145,6 +167,18 @@ def test_what_others_say_is_found_at_the_ear_and_is_not_an_echo() -> None:
     # 20 ms of capture, 12 up, 34 down: the same sentence at the same place.
     assert p50(measures.mouth_to_other_ear_ms) == pytest.approx(66, abs=0.2)
     assert failures(call, measures) == []
+
+
+def test_a_model_that_heard_and_said_nothing_at_all_is_told_so() -> None:
+    call, _ = KnownCall(mute_downlink=True).record()
+    nothing = Recording(silence(0), Timeline.from_anchors([]))
+
+    measures = measure(call, ModelRecord(nothing, nothing))
+
+    assert failures(call, measures) == [
+        "nothing was heard",
+        "the model did not hear question",
+    ]
 
 
 def test_hearing_oneself_fails_the_call() -> None:

@@ -101,6 +101,16 @@ def test_a_question_nobody_answers_is_counted_and_the_talk_goes_on() -> None:
     assert [s.what for s in life.mouth.said] == ["one", "two"]
 
 
+def test_a_question_still_open_counts_after_a_long_wait_only() -> None:
+    life = Life(Say("one"), HearAnswer(timeout_s=30))
+    life.run(3.0)
+    assert life.mouth.unanswered_at(life.now_s) == 0
+
+    life.run(3.0)
+
+    assert life.mouth.unanswered_at(life.now_s) == 1
+
+
 def test_it_interrupts_an_answer_when_it_has_heard_some_of_it() -> None:
     life = Life(Say("tell"), HearSome(0.2), Say("stop"))
     life.run(0.1)

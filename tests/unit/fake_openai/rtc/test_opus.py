@@ -142,6 +142,19 @@ def test_the_same_frame_after_another_history_is_another_packet() -> None:
     assert first[1] != second[1]
 
 
+def test_an_answer_repeated_later_in_a_call_is_not_encoded_again() -> None:
+    cache = PacketCache()
+    encoder = OpusEncoder(cache)
+    story = frames(tone(310, 0.2))
+    told = [encoder.encode(frame) for frame in story]
+    for _ in range(7):
+        encoder.encode(None)
+    size = len(cache)
+
+    assert [encoder.encode(frame) for frame in story] == told
+    assert len(cache) == size
+
+
 def test_the_cache_keeps_what_was_used_last() -> None:
     cache = PacketCache(max_packets=2)
     cache.put(b"1", b"one")

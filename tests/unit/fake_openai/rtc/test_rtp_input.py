@@ -116,15 +116,20 @@ def test_a_microphone_that_stops_sending_is_silence_in_real_time() -> None:
     assert len(first) + len(second) == 16 * FRAME
 
 
-def test_after_idle_silence_the_stream_is_as_long_as_it_lasted() -> None:
+def test_a_pause_that_was_filled_already_is_not_filled_again() -> None:
+    """One second without packets, RTP time goes on: the stream is 51 frames long."""
     stream = Stream()
     stream.packet(0, at_s=10.0)
     silence = stream.input.fill_idle(11.0)
 
-    stream.packet(50, at_s=11.0)
+    resumed = stream.input.add(
+        65_531, (4_294_960_000 + 50 * 960) & 0xFFFFFFFF, frame(9), 11.0
+    )
 
     assert silence is not None
-    assert len(stream.audio) + len(silence) == pytest.approx(51 * FRAME, abs=FRAME)
+    assert resumed is not None
+    n_samples = len(stream.audio) + len(silence) + len(resumed)
+    assert n_samples == pytest.approx(51 * FRAME, abs=FRAME)
 
 
 def test_garbage_counts_as_a_concealed_frame() -> None:

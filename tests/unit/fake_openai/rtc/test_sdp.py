@@ -2,11 +2,11 @@
 
 import pytest
 
+from fake_openai.rtc.answer_faults import with_wrong_fingerprint
 from fake_openai.rtc.sdp import (
     InvalidOfferError,
     dress_answer,
     read_offer,
-    with_wrong_fingerprint,
 )
 
 OFFER = "\r\n".join(

@@ -122,14 +122,16 @@ ACTIONS = [
 
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
 @settings(
-    max_examples=60,
+    max_examples=150,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(
     actions=st.lists(
-        st.tuples(st.sampled_from(ACTIONS), st.integers(0, 999)), max_size=25
+        st.tuples(st.sampled_from(ACTIONS), st.integers(0, 999)),
+        min_size=4,
+        max_size=25,
     ),
     cleared_first=st.booleans(),
     deferred=st.booleans(),
@@ -287,7 +289,7 @@ def test_ten_thousand_random_events_neither_crash_nor_pile_up(
         for number in range(10_000):
             message: str | bytes = random_event(source)
             stage.send_text(b"\x00" if source.random() < 0.01 else message)
-            if number % 10 == 0:
+            if number % 25 == 0:
                 stage.wait(0.04)
             if number % 2_000 == 1_999:
                 answered += len(stage.sent)

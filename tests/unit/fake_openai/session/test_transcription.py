@@ -4,6 +4,7 @@ import pytest
 
 from fake_openai.session.options import SessionOptions
 from fake_openai.speech.protocols import Recognition
+from tests.support.realtime_contract import objections
 from tests.support.realtime_stage import Stage
 
 KIND = "conversation.item.input_audio_transcription"
@@ -59,6 +60,18 @@ def test_whisper_sends_one_delta_and_bills_by_the_second() -> None:
         "type": "duration",
         "seconds": 2,
     }
+
+
+def test_a_diarizing_model_says_who_spoke_when() -> None:
+    stage = transcribing("gpt-4o-transcribe-diarize")
+    stage.ask("What time is it?", "time_now")
+    stage.silence(400)
+
+    segment = stage.last(f"{KIND}.segment")
+    assert (segment["speaker"], segment["text"]) == ("A", "What time is it?")
+    assert (segment["start"], segment["end"]) == (0.0, 1.1)
+    assert stage.types.index(f"{KIND}.segment") < stage.types.index(f"{KIND}.completed")
+    assert objections(segment) == []
 
 
 def test_the_item_has_the_transcript_when_it_is_retrieved_later() -> None:
@@ -143,6 +156,21 @@ def test_a_transcription_session_refuses_what_only_conversations_have() -> None:
     assert stage.error["param"] == "session.instructions"
 
 
+def test_a_transcription_session_ignores_what_its_turn_detection_cannot_do() -> None:
+    stage = Stage(options=SessionOptions(intent="transcription"))
+    detection = {"type": "server_vad", "threshold": 0.4, "create_response": True}
+    session = {
+        "type": "transcription",
+        "audio": {"input": {"turn_detection": detection}},
+    }
+
+    stage.send("session.update", session=session)
+
+    shown = stage.last("session.updated")["session"]["audio"]["input"]
+    assert shown["turn_detection"]["threshold"] == 0.4
+    assert "create_response" not in shown["turn_detection"]
+
+
 def test_a_slow_recogniser_is_asked_and_answers_later() -> None:
     """With deferred recognition the session never calls the recogniser itself."""
     options = SessionOptions(recognise="deferred")
@@ -177,6 +205,25 @@ def test_the_time_recognition_takes_is_part_of_the_thinking_time() -> None:
     assert turn.recognised_s is not None
     assert committed_s < turn.recognised_s == turn.response_created_s
     assert turn.first_audio_s == pytest.approx(committed_s + 0.1)
+
+
+def test_a_slow_recogniser_does_not_put_the_transcript_behind_the_answer() -> None:
+    """Both times count from the commit; what is due first comes first."""
+    options = SessionOptions(recognise="deferred")
+    stage = Stage(
+        "{timing: {think: 150, transcribe: 50}, rules: [{on: any, say: hi}]}",
+        options=options,
+    )
+    stage.update(audio={"input": {"transcription": {"model": "gpt-4o-transcribe"}}})
+    stage.ask()
+    stage.wait(0.4)
+
+    words = Recognition("Hello there", "hello", 1.0, recognised=True)
+    stage.session.recognised(stage.requests[0].item_id, words, stage.now_s)
+    stage.wait(0.02)
+
+    completed = stage.types.index(f"{KIND}.completed")
+    assert completed < stage.types.index("response.output_audio_transcript.delta")
 
 
 def test_semantic_vad_waits_by_what_a_slow_recogniser_says_of_the_pause() -> None:

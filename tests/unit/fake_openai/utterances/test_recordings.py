@@ -37,10 +37,10 @@ def test_users_speak_for_half_a_second_to_five_without_long_pauses() -> None:
     """Default server_vad (200 ms of silence) must hear each as one turn."""
     for utterance in utterances.all_utterances("user"):
         assert 400 <= utterance.duration_ms <= 5_200, utterance.id
-        assert utterance.longest_pause_ms <= 120, utterance.id
+        assert utterance.longest_pause_ms <= 160, utterance.id
 
 
-@pytest.mark.parametrize("threshold_dbfs", [-50.0, -47.5, -42.5])
+@pytest.mark.parametrize("threshold_dbfs", [-50.0, -47.5, -42.5, -38.0])
 def test_edges_are_sharp_for_every_sensible_threshold(threshold_dbfs: float) -> None:
     for utterance in utterances.all_utterances("user"):
         extent = speech_extent(from_pcm(utterance.pcm), threshold_dbfs)

@@ -1,0 +1,26 @@
+"""Counts over all browsers of a conversation."""
+
+from dataclasses import dataclass
+
+from server.audio.format import samples_to_ms
+from server.media.client import Client
+
+
+@dataclass(slots=True)
+class ClientTotals:
+    """Counts of all browsers of a conversation, gone ones included."""
+
+    mic_ms: int = 0
+    mic_dropped_ms: int = 0
+    mic_underruns: int = 0
+    sent_frames: int = 0
+    dropped_frames: int = 0
+
+    def add(self, client: Client) -> None:
+        """Include one browser."""
+        counters = client.microphone.counters
+        self.mic_ms += round(samples_to_ms(counters.pulled))
+        self.mic_dropped_ms += round(samples_to_ms(counters.dropped + counters.trimmed))
+        self.mic_underruns += counters.underruns
+        self.sent_frames += client.sent_frames
+        self.dropped_frames += client.dropped_frames
