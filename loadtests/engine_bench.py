@@ -9,6 +9,7 @@ of the bridge process alone; browsers and model live in one process beside it.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shlex
 import statistics
@@ -58,6 +59,14 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--rounds", type=int, default=2, help="times everything is done (default 2)"
     )
+    arguments.add_argument(
+        "--loss",
+        type=float,
+        default=None,
+        metavar="FRACTION",
+        help="instead: lose packets of one call for --seconds, and see whether its "
+        "delay comes back",
+    )
     arguments.add_argument("--json", type=Path, default=None, help="results here")
     return arguments
 
@@ -75,28 +84,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.parent.mkdir(parents=True, exist_ok=True)
     failed = False
     slices: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
+    recoveries: list[dict[str, Any]] = []
     with Child([sys.executable, "-m", "loadtests.engine"], log=log) as far_ends:
         model_url = far_ends.hear()["model_url"]
-        for leg in options.legs:
-            for n in options.sessions:
-                for _ in range(options.rounds):
-                    for path in paths:
-                        order = {
-                            "leg": leg,
-                            "sessions": n,
-                            "warm_up_s": WARM_UP_S,
-                            "seconds": options.seconds,
-                        }
-                        try:
-                            figures = run_slice(
-                                far_ends, path, model_url, order, log=log
-                            )
-                        except ProcessError as exc:
-                            failed = True
-                            print(f"bench: {leg} {n} {path}: {exc}", file=sys.stderr)
-                            continue
-                        slices.setdefault((leg, n, path), []).append(figures)
-                        print(_line(leg, n, path, figures), flush=True)
+        if options.loss is not None:
+            order = {"loss": options.loss, "seconds": options.seconds}
+            for path in paths:
+                recovery = run_recovery(far_ends, path, model_url, order, log=log)
+                recoveries.append({"path": path, **order, **recovery})
+                print(f"bench: {path}: {_recovery(recovery)}", flush=True)
+        plan = itertools.product(
+            () if recoveries else options.legs,
+            options.sessions,
+            range(options.rounds),
+            paths,
+        )
+        for leg, n, _, path in plan:
+            order = {
+                "leg": leg,
+                "sessions": n,
+                "warm_up_s": WARM_UP_S,
+                "seconds": options.seconds,
+            }
+            try:
+                figures = run_slice(far_ends, path, model_url, order, log=log)
+            except ProcessError as exc:
+                failed = True
+                print(f"bench: {leg} {n} {path}: {exc}", file=sys.stderr)
+                continue
+            slices.setdefault((leg, n, path), []).append(figures)
+            print(_line(leg, n, path, figures), flush=True)
     results = [
         summarise(leg, n, path, figures, slices.get((leg, n, "reference")))
         for (leg, n, path), figures in slices.items()
@@ -107,9 +124,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "started_at": started.isoformat(timespec="seconds"),
         "results": results,
     }
+    if recoveries:
+        run["recoveries"] = recoveries
     if options.json is not None:
         options.json.write_text(json.dumps(run, indent=2) + "\n")
-    print(table(results))
+    if results:
+        print(table(results))
     return 1 if failed else 0
 
 
@@ -154,6 +174,43 @@ def run_slice(
     figures["cpu_ms_per_session_s"] = 1000 * spent_s / clock_s / n
     figures["rss_mb_per_session"] = grown / 1e6 / n
     return figures
+
+
+def run_recovery(
+    far_ends: Child,
+    path: Path_,
+    model_url: str,
+    order: dict[str, Any],
+    *,
+    log: Path,
+) -> dict[str, Any]:
+    """One call on a data channel through a spell of loss.
+
+    Raises:
+        ProcessError: the call did not get there.
+    """
+    call = {"leg": "datachannel", "sessions": 1, "warm_up_s": WARM_UP_S, **order}
+    recovery: dict[str, Any] = {}
+    with Bridge(path, model_url, log=log) as bridge:
+        far_ends.tell({**call, "bridge_url": bridge.url})
+        while (event := far_ends.hear())["event"] != "closed":
+            if event["event"] == "failed":
+                raise ProcessError(event["reason"])
+            recovery = event
+    del recovery["event"]
+    return recovery
+
+
+def _recovery(recovery: dict[str, Any]) -> str:
+    spells = [recovery[spell] for spell in ("before", "during", "after")]
+    up, down = (
+        " -> ".join(f"{spell[way]['p50']:.1f}" for spell in spells)
+        for way in ("added_uplink_ms", "added_downlink_ms")
+    )
+    return (
+        f"{recovery['lost_datagrams']} datagrams lost; "
+        f"p50 before -> during -> after: up {up} ms, down {down} ms"
+    )
 
 
 def summarise(

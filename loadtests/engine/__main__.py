@@ -19,6 +19,7 @@ import uvloop
 
 from loadtests.engine.browser import Browser
 from loadtests.engine.figures import Direction, late_frames, percentiles_ms
+from loadtests.engine.loss import measure_recovery
 from loadtests.engine.model import ModelCall, ModelService
 from loadtests.engine.peers import Pace
 from loadtests.engine.signal import FRAME_S, Signal, opus_signal, pcm_signal
@@ -58,6 +59,10 @@ async def _perform(order: dict[str, Any], model: ModelService, signal: Signal) -
     async with aiohttp.ClientSession() as http:
         try:
             await _connect(order, http, model, pairs)
+            if "loss" in order:
+                (pair,) = pairs
+                _say(**await measure_recovery(*pair, signal, order))
+                return
             paces = _start(pairs, signal)
             _say(event="warming_up")
             await asyncio.sleep(order["warm_up_s"])
@@ -71,7 +76,7 @@ async def _perform(order: dict[str, Any], model: ModelService, signal: Signal) -
                 *(c.pc.close() for c in model.calls),
                 return_exceptions=True,
             )
-    _say(event="closed")
+            _say(event="closed")
 
 
 async def _connect(

@@ -80,6 +80,11 @@ class Browser:
             )
         return TrackAudio(wire, self._transceiver, self._uplink, self._downlink, signal)
 
+    @property
+    def channel(self) -> Any:
+        """The channel `audio`; None on a track."""
+        return self._channel
+
     def ping(self) -> None:
         """Ask for a pong; its round trip is how long the bridge's loop was busy."""
         self._control.send(json.dumps({"type": "ping", "t": time.monotonic()}))

@@ -144,15 +144,16 @@ class LeanSender(RTCRtpSender):
     def _encode(self, pcm: Pcm) -> bytes:
         """A packet, or nothing where silence needs none."""
         if pcm is not SILENCE and pcm.any():
+            self._marker |= self._silent_frames > CONTINUOUS_SILENCE_FRAMES
             self._silent_frames = 0
             return self._encoder.encode(pcm)
         self._silent_frames += 1
         n = self._silent_frames
         if n <= SETTLING_FRAMES:
             self._silence_packet = self._encoder.encode(SILENCE)
-        elif self._dtx and n > CONTINUOUS_SILENCE_FRAMES and n % DTX_INTERVAL_FRAMES:
-            self._marker = True
-            return b""
+        elif self._dtx and n > CONTINUOUS_SILENCE_FRAMES:
+            # A table of contents without a frame: "nothing was sent" (RFC 6716 3.2.1).
+            return b"" if n % DTX_INTERVAL_FRAMES else self._silence_packet[:1]
         return self._silence_packet
 
     # --- reports
