@@ -245,6 +245,7 @@ async def test_a_late_init_does_not_begin_the_association_anew(link: Link) -> No
     link.theirs.channels[0].send("before")
     await link.settle()
     (init,) = chunks_sent_by(link, link.theirs, InitChunk)
+    received = link.ours.sctp._last_received_tsn
 
     link.ours.receive(serialize_packet(5000, 5000, 0, init))
     await link.settle()
@@ -252,6 +253,8 @@ async def test_a_late_init_does_not_begin_the_association_anew(link: Link) -> No
     await link.settle()
 
     assert link.ours.heard == ["before", "after"]
+    assert link.ours.sctp._last_received_tsn == (received or 0) + 1
+    assert not link.ours.sctp._sack_misordered
 
 
 async def test_damaged_and_foreign_packets_change_nothing(link: Link) -> None:
