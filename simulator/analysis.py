@@ -15,6 +15,8 @@ SILENCE_DBFS = -96.0
 ACTIVE_DBFS = -50.0
 """A block above this carries sound a person would notice in a quiet room."""
 
+TONE_WIDTH_HZ = 25.0
+
 BLOCK_SAMPLES = 120
 """Block of the activity measure: 5 ms."""
 
@@ -118,6 +120,20 @@ def pitch_hz(
     peak = first + int(np.argmax(spectrum[first:last]))
     left, middle, right = np.log(np.maximum(spectrum[peak - 1 : peak + 2], 1e-12))
     return (peak + vertex(float(left), float(middle), float(right))) * step_hz
+
+
+def is_tone(pcm: Pcm) -> bool:
+    """Whether a sound is one steady spectral line: 95 % of its power within ±25 Hz.
+
+    Args:
+        pcm: int16, shape (n_samples,), 24 kHz; less than 100 ms is no tone.
+    """
+    hz = pitch_hz(pcm)
+    if hz is None or pcm.size < RATE_HZ // 10:
+        return False
+    power = np.square(np.abs(np.fft.rfft(to_float(pcm) * np.hanning(pcm.size))))
+    near = np.abs(np.fft.rfftfreq(pcm.size, 1 / RATE_HZ) - hz) <= TONE_WIDTH_HZ
+    return float(power[near].sum()) >= 0.95 * float(power.sum())
 
 
 def vertex(left: float, middle: float, right: float) -> float:

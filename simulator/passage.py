@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.alignment import Alignment, align
-from simulator.analysis import ToneReading, active_spans, read_tone
+from simulator.analysis import ToneReading, active_spans, is_tone, read_tone
 from simulator.continuity import Continuity, continuity
 from simulator.markers import locate
 from simulator.quality import stoi
@@ -62,7 +62,7 @@ def find_passage(
         source.timeline.time_at(start + last),
     )
     offset, window = target.window(left_s[0] - EARLY_S - PIECE_S, left_s[1] + LATE_S)
-    if what.startswith("tone:"):
+    if is_tone(sound[first:last]):  # a tone is the same at every period: no marker
         sent, got = read_tone(sound), read_tone(window)
         return Passage(what, found=got.hz is not None, left_s=left_s, tone=(sent, got))
     active = sound[first:last]

@@ -164,11 +164,15 @@ class CallResult:
                 "concealed_ms": round(call.ear.concealed_ms, 1),
                 "frames": call.ear.n_frames,
             }
-        tones = [p.tone for p in measures.uplink if p.tone is not None]
-        if tones:
-            line["tones"] = [
-                {"sent": _tone(sent), "at_model": _tone(got)} for sent, got in tones
-            ]
+        for key, place, passages in (
+            ("tones", "at_model", measures.uplink),
+            ("answer_tones", "at_ear", measures.downlink),
+        ):
+            tones = [p.tone for p in passages if p.tone is not None]
+            if tones:
+                line[key] = [
+                    {"sent": _tone(sent), place: _tone(got)} for sent, got in tones
+                ]
         return line
 
 

@@ -244,6 +244,7 @@ class Behaviour(Model):
     barge_in_order: Literal["done_first", "cleared_first"] | None = None
     sideband_audio_deltas: bool | None = None
     model_update: Literal["ignore", "reject"] | None = None
+    mcp_follow_up: Literal["client", "service"] | None = None
     obfuscation: bool | None = None
     phase: bool | None = None
     requests_per_minute: Annotated[int | None, Field(ge=0)] = None

@@ -41,6 +41,9 @@ class SessionOptions:
     `response.output_audio.delta`, addressed to its sidebands only."""
     model_update: Literal["ignore", "reject"] = "ignore"
     """What a `session.update` with another model does."""
+    mcp_follow_up: Literal["client", "service"] = "client"
+    """Who asks for the response that tells what an MCP tool returned. The JavaScript
+    SDK does by itself, and others report silence until they did."""
     obfuscation: bool = True
     """Text-like deltas carry random padding, as on the wire."""
     phase: bool = False

@@ -224,15 +224,18 @@ class Responses:
             self._continue_after_mcp(response, outcome)
 
     def _continue_after_mcp(self, response: Response, outcome: Outcome) -> None:
-        """The service calls MCP tools itself, and goes on with their results itself."""
+        """The service calls MCP tools itself; the next response knows what came back,
+        whoever asks for it."""
         called = [item for item in response.stream.output if item.kind == "mcp_call"]
+        by_itself = self._parts.options.mcp_follow_up == "service"
         if not called:
             self._mcp_rounds = 0
         elif outcome.status == "completed" and self._mcp_rounds < MAX_MCP_ROUNDS:
-            self._mcp_rounds += 1
             for item in called:
                 self._parts.conversation.mark_fresh(item.id)
-            self.create()
+            if by_itself:
+                self._mcp_rounds += 1
+                self.create()
 
     def _emit_limits(self, moment: str) -> None:
         parts = self._parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -51,13 +51,19 @@ class Talk:
 
 @asynccontextmanager
 async def talking(
-    browser: Browser, site: str, fake: ThreadedFake, *, over_websocket: bool = False
+    browser: Browser,
+    site: str,
+    fake: ThreadedFake,
+    *,
+    over_websocket: bool = False,
+    hosted_tools: Sequence[Mapping[str, Any]] = (),
 ) -> AsyncIterator[Talk]:
     """A connected page; by its end nothing may have gone wrong on either side."""
     async with open_page(browser, f"{site}/index.html") as opened:
         options = {
             "token": await mint(fake),
             "callsUrl": fake.webrtc_url,
+            "hostedTools": list(hosted_tools),
             "overWebSocket": over_websocket,
             "socketUrl": f"{fake.ws_url}?model=gpt-realtime-2.1"
             if over_websocket
@@ -111,7 +117,7 @@ async def test_a_barge_in_silences_the_answer_and_cuts_its_item(
     microphone.say(
         1.5,
         utterances.load("tell_story").pcm,
-        4.0,
+        3.0,
         utterances.load("stop").pcm,
         20.0,
     )
@@ -177,6 +183,29 @@ async def test_an_edited_history_is_the_fakes_history_too(
         await talk.ask("talk.session.updateHistory(history => history.slice(1))")
         await talk.until("talk.count('conversation.item.deleted') === 1")
         assert len(await talk.ask("talk.transcript()")) == 1
+
+
+@pytest.mark.fake_openai(scenario="mcp")
+async def test_tools_of_an_mcp_server_are_listed_and_called(
+    browser: Browser, site: str, microphone: FakeMicrophone, fake_openai: ThreadedFake
+) -> None:
+    microphone.say(20.0)
+    docs = {
+        "type": "mcp",
+        "server_label": "docs",
+        "server_url": "https://example.com/mcp",
+        "require_approval": "never",
+    }
+    tool = {"type": "hosted_tool", "name": "hosted_mcp", "providerData": docs}
+    async with talking(browser, site, fake_openai, hosted_tools=[tool]) as talk:
+        await talk.until("talk.session.availableMcpTools.length > 0")
+        await talk.ask("talk.session.sendMessage('search it')")
+        await talk.until("talk.count('session:mcp_tool_call_completed') > 0")
+        await talk.until("talk.transcript().some(line => line.includes('I found'))")
+        tools = await talk.ask("talk.session.availableMcpTools.map(t => t.name)")
+
+    assert tools == ["search", "delete_page"]
+    fake_openai.call.assert_sent("mcp_list_tools.completed")
 
 
 async def test_the_same_application_over_a_browser_websocket(

@@ -35,8 +35,9 @@ TEXT = DOCS.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 ADDRESS = "http://127.0.0.1:8089"
 RUN_TIMEOUT_S = 40
-# The entry point may or may not be installed here: load the plugin once, by hand.
-PLUGIN = ("-p", "no:fake_openai", "-p", "fake_openai.pytest_plugin", "-p", "no:anyio")
+# Only this plugin: the entry point may not be installed here, others take seconds.
+PLUGIN = ("-p", "fake_openai.pytest_plugin")
+NO_OTHERS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def block(name: str) -> str:
@@ -141,7 +142,7 @@ def test_the_pytest_example_passes(folder: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *PLUGIN, "--strict-markers", "."],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **NO_OTHERS, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=RUN_TIMEOUT_S,

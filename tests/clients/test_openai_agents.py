@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import agents
 import numpy as np
@@ -17,6 +17,7 @@ from agents.realtime import (
     RealtimeRunner,
     RealtimeSession,
     RealtimeSessionEvent,
+    RealtimeSessionModelSettings,
 )
 
 from fake_openai.scenario import Scenario
@@ -88,7 +89,7 @@ class Talk:
 
 @asynccontextmanager
 async def talking(
-    fake: ThreadedFake, agent: RealtimeAgent[None] | None = None
+    fake: ThreadedFake, agent: RealtimeAgent[None] | None = None, **settings: Any
 ) -> AsyncIterator[Talk]:
     """A session that is up; by its end nothing may have gone wrong on either side."""
     playback = RealtimePlaybackTracker()
@@ -98,6 +99,7 @@ async def talking(
             "url": f"{fake.ws_url}?model=gpt-realtime-2.1",
             "api_key": fake.api_key,
             "playback_tracker": playback,
+            "initial_model_settings": cast(RealtimeSessionModelSettings, settings),
         }
     )
     async with session:
@@ -280,3 +282,50 @@ async def test_the_application_can_interrupt_by_itself(
         fake_openai.call.wait_sent(
             "conversation.item.truncated", item_id=story.item_id, audio_end_ms=500
         )
+
+
+PARLOUR = Scenario.model_validate(
+    {
+        "rules": [
+            {"on": {"text": "expert"}, "call": {"name": "transfer_to_expert"}},
+            {"on": {"instructions": "expert"}, "say": "I am the expert."},
+            {"on": "any", "say": "Hello."},
+        ]
+    }
+)
+
+
+@pytest.mark.fake_openai(scenario=PARLOUR)
+async def test_a_handoff_gives_the_floor_to_the_other_agent(
+    fake_openai: ThreadedFake,
+) -> None:
+    expert = RealtimeAgent[None](name="expert", instructions="You are the expert.")
+    front = RealtimeAgent[None](name="front", handoffs=[expert])
+    async with talking(fake_openai, front) as talk:
+        await talk.session.send_message("Get me an expert, please.")
+        await talk.until(lambda: ("assistant", "I am the expert.") in talk.transcript)
+
+    (handoff,) = talk.of("handoff")
+    assert (handoff.from_agent.name, handoff.to_agent.name) == ("front", "expert")
+    assert fake_openai.call.session["instructions"] == "You are the expert."
+
+
+@pytest.mark.fake_openai(scenario="story")
+async def test_an_application_that_cancels_by_itself_is_not_told_off(
+    fake_openai: ThreadedFake,
+) -> None:
+    """With interrupt_response off the SDK sends response.cancel on a barge-in."""
+    detection = {"type": "server_vad", "interrupt_response": False}
+    async with talking(fake_openai, turn_detection=detection) as talk:
+        await talk.say("tell_story")
+        await talk.until(lambda: duration_ms(talk.heard) >= 1_000)
+        await talk.say("stop")
+        await talk.until(lambda: ("user", "Stop!") in talk.transcript)
+        await talk.answers(2)
+
+    fake_openai.call.assert_received("response.cancel")
+    cancelled = {
+        "status": "cancelled",
+        "status_details": {"reason": "client_cancelled"},
+    }
+    fake_openai.call.assert_sent("response.done", response=cancelled)

@@ -23,7 +23,7 @@ class Talk {
   errors = [];
   toolCalls = [];
 
-  constructor({ callsUrl, overWebSocket }) {
+  constructor({ callsUrl, overWebSocket, hostedTools = [] }) {
     this.speaker = document.createElement("audio");
     const getWeather = tool({
       name: "get_weather",
@@ -35,7 +35,11 @@ class Talk {
       },
     });
     this.session = new RealtimeSession(
-      new RealtimeAgent({ name: "helper", instructions: "Help.", tools: [getWeather] }),
+      new RealtimeAgent({
+        name: "helper",
+        instructions: "Help.",
+        tools: [getWeather, ...hostedTools],
+      }),
       {
         transport: overWebSocket
           ? "websocket"
@@ -45,7 +49,7 @@ class Talk {
     this.session.on("error", ({ error }) => this.errors.push(inWords(error)));
     this.session.on("transport_event", (event) => this.note(event));
     this.session.on("transport_event", ({ type }) => this.noteEnergy(type));
-    for (const kind of ["agent_end", "audio_interrupted"]) {
+    for (const kind of ["agent_end", "audio_interrupted", "mcp_tool_call_completed"]) {
       this.session.on(kind, () => this.note({ type: `session:${kind}` }));
     }
   }

@@ -17,6 +17,7 @@ from simulator.bridge_api import CallFailedError
 from simulator.peer import Leg
 from simulator.run import RunPlan, RunResult, run
 from simulator.scenario import conversation, tones
+from simulator.speech import tone
 from tests.support.echo_bridge import EchoBridge, Line
 
 SECONDS = 8.0
@@ -34,13 +35,15 @@ LINES: dict[str, Line] = {
     "no fake": Line(has_fake=False),
     "track": Line(),
     "tone": Line(),
+    "tone answer": Line(),
 }
 Results = dict[str, RunResult]
 
 
 async def call(name: str, line: Line) -> RunResult:
     leg: Leg = "track" if name == "track" else "datachannel"
-    async with EchoBridge(line).running() as bridge:
+    answer = tone(330, 1.5, dbfs=-18) if name == "tone answer" else None
+    async with EchoBridge(line, answer).running() as bridge:
         plan = RunPlan(
             bridge.url,
             sessions=1,
@@ -58,7 +61,15 @@ async def call(name: str, line: Line) -> RunResult:
 ATTEMPTS = 2
 
 
-TIMED = ["plain", "uplink +10", "downlink +10", "stall 100", "blank 100", "track"]
+TIMED = [
+    "plain",
+    "uplink +10",
+    "downlink +10",
+    "stall 100",
+    "blank 100",
+    "track",
+    "tone answer",
+]
 """Read in milliseconds: called together, and again if the machine disturbed them."""
 
 
@@ -182,11 +193,19 @@ def test_the_track_leg_is_measured_through_its_codec(measured: Results) -> None:
 
 
 def test_a_tone_arrives_with_its_pitch_length_and_level(results: Results) -> None:
-    (tone,) = results["tone"].calls[0].to_json()["tones"]
+    (read,) = results["tone"].calls[0].to_json()["tones"]
 
-    assert tone["at_model"]["hz"] == pytest.approx(440, abs=0.5)
-    assert tone["at_model"]["seconds"] == pytest.approx(2, rel=0.02)
-    assert tone["at_model"]["dbfs"] == pytest.approx(-12, abs=0.2)
+    assert read["at_model"]["hz"] == pytest.approx(440, abs=0.5)
+    assert read["at_model"]["seconds"] == pytest.approx(2, rel=0.02)
+    assert read["at_model"]["dbfs"] == pytest.approx(-12, abs=0.2)
+
+
+def test_a_tone_in_an_answer_is_read_at_the_ear(measured: Results) -> None:
+    (read,) = measured["tone answer"].calls[0].to_json()["answer_tones"]
+
+    assert read["at_ear"]["hz"] == pytest.approx(330, abs=0.5)
+    assert read["at_ear"]["seconds"] == pytest.approx(1.5, rel=0.02)
+    assert read["at_ear"]["dbfs"] == pytest.approx(-18, abs=0.2)
 
 
 def test_the_steps_of_connecting_add_up(results: Results) -> None:

@@ -9,11 +9,12 @@ from simulator.analysis import (
     SILENCE_DBFS,
     active_length_s,
     active_spans,
+    is_tone,
     level_dbfs,
     pitch_hz,
     read_tone,
 )
-from simulator.speech import silence, speech_like, tone
+from simulator.speech import chirp, silence, speech_like, tone
 from simulator.timeline import RATE_HZ
 
 
@@ -110,3 +111,20 @@ def test_speech_like_sound_is_the_same_for_one_seed_and_has_its_level() -> None:
     assert np.array_equal(speech_like(1.0, seed=5), speech_like(1.0, seed=5))
     assert not np.array_equal(speech_like(1.0, seed=5), speech_like(1.0, seed=6))
     assert level_dbfs(speech_like(2.0, seed=5, dbfs=-23)) == pytest.approx(-23, abs=0.5)
+
+
+@pytest.mark.parametrize("hz", [100, 440, 3000])
+def test_a_tone_is_told_from_everything_else(hz: float) -> None:
+    padded = np.concatenate([silence(0.2), tone(hz, 0.5), silence(0.2)])
+
+    assert is_tone(tone(hz, 0.5))
+    assert is_tone(padded)
+    assert not is_tone(speech_like(1.0, seed=1))
+    assert not is_tone(chirp(0.5))
+    assert not is_tone(silence(0.5))
+
+
+def test_no_prepared_utterance_is_taken_for_a_tone() -> None:
+    from fake_openai import utterances
+
+    assert not [u.id for u in utterances.all_utterances() if is_tone(u.pcm)]

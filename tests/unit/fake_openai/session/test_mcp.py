@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fake_openai.session.options import SessionOptions
 from tests.support.realtime_stage import Stage, without_repeats
 
 SERVERS = """
@@ -31,7 +32,7 @@ rules:
 
 
 def connected(**entry: Any) -> Stage:
-    stage = Stage(SERVERS)
+    stage = Stage(SERVERS, options=SessionOptions(mcp_follow_up="service"))
     tool = {"type": "mcp", "server_label": "docs", "server_url": "https://x.test"}
     stage.update(tools=[tool | entry])
     stage.wait(0.1)
@@ -112,6 +113,22 @@ def test_the_service_calls_the_tool_itself_and_goes_on_with_its_result() -> None
     item = stage.of("response.output_item.done")[0]["item"]
     assert item["output"] == '{"hits": 3, "query": "find it"}'
     assert item["arguments"] == '{"query": "find it"}'
+    said = stage.last("response.output_audio_transcript.done")["transcript"]
+    assert said == "found 3"
+
+
+def test_by_default_the_client_asks_for_the_answer_to_a_tools_result() -> None:
+    stage = Stage(SERVERS)
+    tool = {"type": "mcp", "server_label": "docs", "server_url": "https://x.test"}
+    stage.update(tools=[{**tool, "require_approval": "never"}])
+    stage.wait(0.1)
+
+    asked(stage, "find it")
+    assert stage.types.count("response.created") == 1
+    stage.send("response.create")
+    stage.wait(2)
+
+    assert stage.types.count("response.created") == 2
     said = stage.last("response.output_audio_transcript.done")["transcript"]
     assert said == "found 3"
 
@@ -205,7 +222,8 @@ def test_a_scenario_that_always_calls_again_is_stopped() -> None:
 timing: {mcp: 0, think: 0}
 mcp_servers: [{label: docs, tools: [{name: search, output: x}]}]
 rules: [{on: any, call: {mcp: docs, name: search}}]
-"""
+""",
+        options=SessionOptions(mcp_follow_up="service"),
     )
     tool = {"type": "mcp", "server_label": "docs", "require_approval": "never"}
     stage.update(tools=[tool])
