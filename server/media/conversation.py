@@ -20,6 +20,7 @@ from server.errors import (
 from server.media import control
 from server.media.assistant import AssistantVoice
 from server.media.client import Client
+from server.media.passage import Passage
 from server.media.protocol import (
     ClientAnswer,
     ClientJoined,
@@ -32,7 +33,6 @@ from server.media.protocol import (
 )
 from server.media.ticker import Ticker
 from server.media.totals import ClientTotals
-from server.media.uplink import LoneUplink
 from server.realtime import core as rt
 from server.realtime import wire
 from server.realtime.transcripts import Transcript
@@ -82,7 +82,8 @@ class Conversation:
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._end: ConversationEnd | None = None
         self._soloist: Client | None = None
-        self._uplink = LoneUplink(self._loop.time())
+        self._uplink = Passage(self._loop.time())
+        self._downlink = Passage(self._loop.time())
         self._n_ticks = 0
         self._n_clients_seen = 0
         self._n_tools = 0
@@ -255,13 +256,13 @@ class Conversation:
     def tick(self, due_s: float) -> None:
         """Every 20 ms: microphones to the model, voices to the browsers."""
         ready = [c for c in self._clients.values() if c.is_ready]
-        soloist = ready[0] if self._plays_directly(ready) else None
+        soloist = ready[0] if len(ready) == 1 else None
         if soloist is not self._soloist:
             self._change_soloist(soloist)
         if soloist is None:
             self._mix(ready)
-        elif self._uplink.must_fill(self._loop.time()):
-            self._transport.send_audio(SILENCE)
+        else:
+            self._fill_pauses(soloist)
         self._n_ticks += 1
         if self._n_ticks % HOUSEKEEPING_TICKS == 0:
             self._keep_house(due_s)
@@ -281,9 +282,18 @@ class Conversation:
         self._soloist = soloist
         self._voice.forget()
         if soloist is not None:
-            self._uplink = LoneUplink(self._loop.time())
+            self._uplink = Passage(self._loop.time())
+            self._downlink = Passage(self._loop.time())
             soloist.microphone.flush()
             soloist.listener = self._on_lone_microphone
+
+    def _fill_pauses(self, soloist: Client) -> None:
+        """A lone talker needs no mixing; RTP needs a frame for every 20 ms."""
+        now_s = self._loop.time()
+        if self._uplink.must_fill(now_s):
+            self._transport.send_audio(SILENCE)
+        if not soloist.takes_audio_as_it_comes and self._downlink.must_fill(now_s):
+            soloist.send_audio(SILENCE)
 
     def _on_lone_microphone(self, pcm: Pcm) -> None:
         for frame in self._uplink.take(pcm, self._loop.time()):
@@ -292,16 +302,16 @@ class Conversation:
     def on_model_audio(self, pcm: Pcm) -> None:
         """From the model leg: the assistant's voice, as it comes."""
         soloist = self._soloist
-        for frame in self._voice.frames_of(pcm, self._loop.time()):
-            if soloist is not None:
+        now_s = self._loop.time()
+        for frame in self._voice.frames_of(pcm, now_s):
+            if soloist is None:
+                if self._clients:
+                    self._voice.keep(frame, lead_ms=self._ticker.lead_ms())
+            elif soloist.takes_audio_as_it_comes:
                 soloist.send_audio(frame)
-            elif self._clients:
-                self._voice.keep(frame, lead_ms=self._ticker.lead_ms())
-
-    @staticmethod
-    def _plays_directly(ready: list[Client]) -> bool:
-        """One browser with its own playout buffer needs no mixing and no tick."""
-        return len(ready) == 1 and ready[0].takes_audio_as_it_comes
+            else:
+                for paced in self._downlink.take(frame, now_s):
+                    soloist.send_audio(paced)
 
     # --- the model
 

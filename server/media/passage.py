@@ -1,8 +1,8 @@
-"""The microphone of a lone talker, passed on as it comes. SANS-IO.
+"""Audio of one sender to one listener, passed on as it comes. SANS-IO.
 
 With nobody to mix, waiting for the tick would only add delay, and a playout buffer a
-second one before the model's own. What must still be watched is the clock: the model
-hears silence where nothing comes, and no more audio than time has passed.
+second one before the listener's own. What must still be watched is the clock: the
+listener gets silence where nothing comes, and no more audio than time has passed.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from server.audio.format import FRAME_MS, FRAME_SAMPLES, Pcm
 
 PATIENCE_S = 0.06
-"""So far may a microphone be behind before silence is sent instead."""
+"""So far may the sender be behind before silence is sent instead."""
 MAX_LEAD_S = 0.1
 """So far may it be ahead before frames are dropped: what came late was filled in."""
 LEAK_S_PER_S = 0.001
@@ -19,8 +19,8 @@ LEAK_S_PER_S = 0.001
 _FRAME_S = FRAME_MS / 1000
 
 
-class LoneUplink:
-    """Keeps the books of one talker: seconds sent against seconds passed."""
+class Passage:
+    """Keeps the books: seconds of audio sent against seconds passed."""
 
     def __init__(self, now_s: float) -> None:
         self._now_s = now_s
