@@ -97,13 +97,13 @@ async def _connect(
 
 def _start(pairs: list[tuple[Browser, ModelCall]], signal: Signal) -> list[Pace]:
     """Everybody talks; real clocks are not in step, so neither are these."""
+    gc.collect()
+    gc.freeze()
     paces: list[Pace] = []
     for n, (browser, call) in enumerate(pairs):
         phase_s = n * FRAME_S / len(pairs)
         paces.append(Pace(browser.start(signal).send, phase_s))
         paces.append(Pace(call.start().send, (phase_s + 0.37 * FRAME_S) % FRAME_S))
-    gc.collect()
-    gc.freeze()
     return paces
 
 

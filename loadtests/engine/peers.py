@@ -29,6 +29,8 @@ from loadtests.engine.signal import (
     onset,
 )
 
+MAX_BACKLOG_S = 0.1
+GIVE_UP_FRAMES = 25
 _RTP = struct.Struct("!BBHLL")
 
 
@@ -50,6 +52,9 @@ class Pace:
         now_s = self._loop.time()
         self.lateness_s.append(now_s - self._due_s)
         self._due_s += FRAME_S
+        if now_s - self._due_s > MAX_BACKLOG_S:
+            # No microphone sends a second's worth at once: what was not sent is lost.
+            self._due_s = now_s
         self._handle = self._loop.call_at(self._due_s, self._run)
         self._send(now_s)
 
@@ -145,6 +150,7 @@ class ChannelAudio:
             self._sctp._remote_verification_tag,
         )
         self._unacknowledged = 0
+        channel.on("message", self._hear_late)
         self._tasks: set[asyncio.Task[None]] = set()
         wire.listen(dtls=self._on_record)
 
@@ -155,6 +161,11 @@ class ChannelAudio:
         self._sctp._local_tsn = (tsn + 1) & 0xFFFFFFFF
         chunk = sctp.data(tsn, self._stream, frame)
         self._wire.send_encrypted(sctp.packet(self._header, chunk))
+        if (tsn - self._sctp._last_sacked_tsn) & 0xFFFFFFFF > GIVE_UP_FRAMES:
+            # As a browser does with messages that are older than their lifetime.
+            self._sctp._last_sacked_tsn = tsn
+            chunk = sctp.forward_tsn(tsn)
+            self._wire.send_encrypted(sctp.packet(self._header, chunk))
 
     def _on_record(self, datagram: bytes) -> None:
         packet = self._wire.decrypt(datagram)
@@ -169,12 +180,18 @@ class ChannelAudio:
             task.add_done_callback(self._tasks.discard)
             return
         self._sctp._last_received_tsn = tsn
+        if message[2] is not None:
+            self._sctp._last_sacked_tsn = message[2]
         self._unacknowledged += 1
         if self._unacknowledged >= 2:
             self._unacknowledged = 0
             ack = sctp.packet(self._header, sctp.sack(tsn))
             self._wire.send_encrypted(ack)
         self._hear(message[1], now_s)
+
+    def _hear_late(self, data: bytes) -> None:
+        """A message that had to wait for aiortc's code."""
+        self._hear(data, time.monotonic())
 
     def _hear(self, data: bytes, now_s: float) -> None:
         down = self._down

@@ -43,6 +43,11 @@ def sack(cumulative_tsn: int) -> bytes:
     return _SACK.pack(3, 0, 16, cumulative_tsn, _RWND, 0, 0)
 
 
+def forward_tsn(new_cumulative_tsn: int) -> bytes:
+    """Nothing up to this TSN will be sent again (RFC 3758 section 3.2)."""
+    return struct.pack("!BBHL", 192, 0, 8, new_cumulative_tsn)
+
+
 def binary_message(
     packet: bytes, expected_tsn: int
 ) -> tuple[int, bytes, int | None] | None:
