@@ -30,6 +30,8 @@ Point = Literal[
     "session",
 ]
 
+_ROUNDING_S: Final = 1e-6
+"""A session whose age is a difference of two clock readings may be this much short."""
 ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "http": ("status", "delay", "hang", "disconnect", "malformed"),
     "ws.connect": ("status", "delay", "hang", "disconnect", "error"),
@@ -151,7 +153,11 @@ class FaultPlan:
         """The fault that happens now at this point, or None. Counts the occasion."""
         for armed in self._armed:
             fault = armed.fault
-            if fault.at != point or armed.spent() or age_s < fault.after_s:
+            if (
+                fault.at != point
+                or armed.spent()
+                or age_s + _ROUNDING_S < fault.after_s
+            ):
                 continue
             if fault.event is not None and fault.event != event:
                 continue

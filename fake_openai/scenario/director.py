@@ -17,6 +17,7 @@ from fake_openai.scenario.models import (
     Rule,
     Say,
     Scenario,
+    Tone,
     Transcript,
 )
 from fake_openai.scenario.template import fill, fill_all
@@ -93,6 +94,7 @@ class Line:
     voice: str | None = None
     duration_ms: int | None = None
     phase: str | None = None
+    tone: Tone | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class Director:
 
     def _line(self, say: Say, values: Mapping[str, Any]) -> Line:
         text = say.text[0] if len(say.text) == 1 else self._random.choice(say.text)
-        return Line(fill(text, values), say.voice, say.duration_ms, say.phase)
+        return Line(fill(text, values), say.voice, say.duration_ms, say.phase, say.tone)
 
     def _fallback(self, situation: Situation) -> Plan:
         """No rule fits: a friendly answer, so that nobody is left in silence."""

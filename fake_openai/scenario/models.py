@@ -84,6 +84,14 @@ class On(Model):
         return self
 
 
+class Tone(Model):
+    """A sine in place of a voice, for proofs of pitch, length and level."""
+
+    hz: Annotated[float, Field(gt=0, lt=12_000)]
+    dbfs: Annotated[float, Field(ge=-90, le=-3)] = -15
+    """RMS level; a sine at full scale has -3.01 dBFS."""
+
+
 class Say(Model):
     """One spoken (or, in a text session, written) message."""
 
@@ -97,6 +105,8 @@ class Say(Model):
     """Instead of the session's voice."""
     duration_ms: Annotated[int | None, Field(gt=0, le=600_000)] = None
     """Make the audio exactly this long."""
+    tone: Tone | None = None
+    """Heard instead of the words, which stay the transcript; 2 s by default."""
     phase: Literal["commentary", "final_answer"] | None = None
     """Sent as `phase` of the item, as reasoning models do."""
 

@@ -20,6 +20,7 @@ from fake_openai.session.usage import (
     text_tokens,
 )
 from fake_openai.speech.protocols import Voice
+from fake_openai.speech.tone import tone_pcm
 from fake_openai.wire.audio import Pcm, samples_of_ms
 
 Steps: TypeAlias = Generator[float, None, tuple[float, "Outcome | None"]]
@@ -30,6 +31,8 @@ _Piece: TypeAlias = tuple[float, int, int, str | Pcm]
 
 ARGUMENT_CHARS = 12
 """Characters per `function_call_arguments.delta`."""
+TONE_MS = 2_000
+"""Length of a tone that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,12 @@ class Generation:
     def _speech(self, line: Line) -> Pcm:
         voice = line.voice or self._manner.voice
         duration_ms = line.duration_ms
+        if line.tone is not None:
+            return tone_pcm(
+                line.tone.hz,
+                duration_ms=duration_ms or TONE_MS,
+                dbfs=line.tone.dbfs,
+            )
         speech = self._voice.speak(line.text, voice, duration_ms=duration_ms)
         if duration_ms is None and self._manner.speed != 1:
             wanted = round(speech.duration_ms / self._manner.speed)

@@ -35,7 +35,11 @@ class FakeModel:
             stdout=subprocess.PIPE,
         )
         assert self.process.stdout is not None
-        self.url: str = json.loads(self.process.stdout.readline())["url"]
+        announcement = self.process.stdout.readline()
+        if not announcement:
+            self.close()
+            raise RuntimeError("the fake model did not start; see its error above")
+        self.url: str = json.loads(announcement)["url"]
 
     def kill(self) -> None:
         """As a crash: no goodbye on any connection."""

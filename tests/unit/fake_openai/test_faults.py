@@ -53,6 +53,12 @@ def test_a_late_fault_waits_until_the_session_is_old_enough() -> None:
     assert plan.strike("media.output", age_s=5.0) is not None
 
 
+def test_a_late_fault_does_not_miss_its_moment_by_rounding() -> None:
+    plan = FaultPlan([Fault(at="session", do="expire", after_s=0.2)])
+
+    assert plan.strike("session", age_s=5000.2 - 5000.0) is not None
+
+
 def test_chance_is_seeded() -> None:
     def run(seed: int) -> list[bool]:
         fault = Fault(at="http.calls", do="hang", probability=0.5)
