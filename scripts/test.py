@@ -1,9 +1,8 @@
 """Every test in two stages, and one summary line last.
 
-What is bound by the CPU (unit tests) runs in a process per core; what is bound by the
-wall clock (real audio in real time, browsers) runs alone, one test after another,
-because a machine that is busy measures itself. Both stages run even when the first
-fails. Arguments are handed to pytest, and then it is one plain run.
+First what may share the machine, a process per core, each file in one of them. Then,
+alone, what measures a call: a machine that is busy would measure itself. Both stages
+run even when the first fails. With arguments it is one plain run of pytest.
 """
 
 import subprocess
@@ -12,9 +11,10 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+TIMED = "tests/integration/test_whole_call.py"
 STAGES = (
-    ("-n", "auto", "tests/unit"),
-    ("tests/contract", "tests/integration", "tests/clients", "tests/browser"),
+    ("-n", "auto", "--dist", "loadfile", "tests", f"--ignore={TIMED}"),
+    (TIMED,),
 )
 
 

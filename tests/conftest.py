@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+# No example fails for being slow: a busy machine is no counterexample. The suite's
+# own time-out bounds each test.
+settings.register_profile("voicebridge", deadline=None)
+settings.load_profile("voicebridge")
 
 FOREIGN = ("OPENAI_", "VOICEBRIDGE_", "ENABLE_BACKEND_WEBRTC")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
