@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -205,15 +205,17 @@ class _Bridge:
     def _browser_policy(self) -> IcePolicy:
         settings = self._settings
         if settings.ice_addresses is not None:
-            return IcePolicy(settings.ice_addresses, settings.stun_url)
+            return IcePolicy(
+                settings.ice_addresses, settings.stun_url, settings.media_path
+            )
         if is_loopback(settings.host):
-            return LOOPBACK_ONLY
-        return IcePolicy(None, settings.stun_url)
+            return replace(LOOPBACK_ONLY, media_path=settings.media_path)
+        return IcePolicy(None, settings.stun_url, settings.media_path)
 
     def _model_policy(self, endpoint: ModelEndpoint) -> IcePolicy:
         if is_loopback(urlsplit(endpoint.base_url).hostname or ""):
-            return LOOPBACK_ONLY
-        return IcePolicy(None, self._settings.stun_url)
+            return replace(LOOPBACK_ONLY, media_path=self._settings.media_path)
+        return IcePolicy(None, self._settings.stun_url, self._settings.media_path)
 
 
 class _SessionMaker:

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     web_root: Path | None = None
     """Folder of the page; by default the one that ships with the project."""
 
+    media_path: Literal["lean", "aiortc"] = "lean"
+    """Which code carries media: ours, or aiortc's own (several times the CPU)."""
+
     # --- ICE
     ice_addresses: Annotated[tuple[str, ...] | None, NoDecode] = None
     """Addresses offered to peers, comma separated; by default all, or only 127.0.0.1

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from server.audio.format import Pcm
@@ -64,6 +65,8 @@ class Client:
         self._last_error_at_s = float("-inf")
         self._messages = TokenBucket(MESSAGES_PER_S, MESSAGE_BURST)
         self.microphone = PlayoutBuffer()
+        self.listener: Callable[[Pcm], None] | None = None
+        """Gets the microphone's samples at once instead of the buffer, when set."""
         self._peer = BrowserPeer(self, policy)
 
     async def answer(self, offer: Offer) -> str:
@@ -132,7 +135,11 @@ class Client:
 
     def on_microphone(self, pcm: Pcm) -> None:
         """From the peer: samples of a track."""
-        if not self.is_muted:
+        if self.is_muted:
+            return
+        if self.listener is not None:
+            self.listener(pcm)
+        else:
             self.microphone.push(pcm, lead_ms=self._ticker.lead_ms())
 
     def on_audio_message(self, data: bytes) -> None:

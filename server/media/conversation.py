@@ -20,6 +20,7 @@ from server.errors import (
 from server.media import control
 from server.media.assistant import AssistantVoice
 from server.media.client import Client
+from server.media.passage import Passage
 from server.media.protocol import (
     ClientAnswer,
     ClientJoined,
@@ -80,6 +81,9 @@ class Conversation:
         """Clients to be closed; None ends the conversation. Bounded by admission."""
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._end: ConversationEnd | None = None
+        self._soloist: Client | None = None
+        self._uplink = Passage(self._loop.time())
+        self._downlink = Passage(self._loop.time())
         self._n_ticks = 0
         self._n_clients_seen = 0
         self._n_tools = 0
@@ -252,33 +256,62 @@ class Conversation:
     def tick(self, due_s: float) -> None:
         """Every 20 ms: microphones to the model, voices to the browsers."""
         ready = [c for c in self._clients.values() if c.is_ready]
-        heard = {c: f for c in ready if (f := c.pull_microphone()) is not None}
-        total = add_up(list(heard.values()))
-        self._transport.send_audio(limit(total) if heard else SILENCE)
-        if self._plays_directly(ready):
-            self._voice.forget()
+        soloist = ready[0] if len(ready) == 1 else None
+        if soloist is not self._soloist:
+            self._change_soloist(soloist)
+        if soloist is None:
+            self._mix(ready)
         else:
-            assistant = self._voice.pull()
-            for client in ready:
-                client.send_audio(mix_minus(total, heard.get(client), assistant))
+            self._fill_pauses(soloist)
         self._n_ticks += 1
         if self._n_ticks % HOUSEKEEPING_TICKS == 0:
             self._keep_house(due_s)
 
+    def _mix(self, ready: list[Client]) -> None:
+        """Everybody to the model, everybody else and the assistant to everybody."""
+        heard = {c: f for c in ready if (f := c.pull_microphone()) is not None}
+        total = add_up(list(heard.values()))
+        self._transport.send_audio(limit(total) if heard else SILENCE)
+        assistant = self._voice.pull()
+        for client in ready:
+            client.send_audio(mix_minus(total, heard.get(client), assistant))
+
+    def _change_soloist(self, soloist: Client | None) -> None:
+        if self._soloist is not None:
+            self._soloist.listener = None
+        self._soloist = soloist
+        self._voice.forget()
+        if soloist is not None:
+            self._uplink = Passage(self._loop.time())
+            self._downlink = Passage(self._loop.time())
+            soloist.microphone.flush()
+            soloist.listener = self._on_lone_microphone
+
+    def _fill_pauses(self, soloist: Client) -> None:
+        """A lone talker needs no mixing; RTP needs a frame for every 20 ms."""
+        now_s = self._loop.time()
+        if self._uplink.must_fill(now_s):
+            self._transport.send_audio(SILENCE)
+        if not soloist.takes_audio_as_it_comes and self._downlink.must_fill(now_s):
+            soloist.send_audio(SILENCE)
+
+    def _on_lone_microphone(self, pcm: Pcm) -> None:
+        for frame in self._uplink.take(pcm, self._loop.time()):
+            self._transport.send_audio(frame)
+
     def on_model_audio(self, pcm: Pcm) -> None:
         """From the model leg: the assistant's voice, as it comes."""
-        ready = [c for c in self._clients.values() if c.is_ready]
-        direct = self._plays_directly(ready)
-        for frame in self._voice.frames_of(pcm, self._loop.time()):
-            if direct:
-                ready[0].send_audio(frame)
-            elif ready:
-                self._voice.keep(frame, lead_ms=self._ticker.lead_ms())
-
-    @staticmethod
-    def _plays_directly(ready: list[Client]) -> bool:
-        """One browser with its own playout buffer needs no mixing and no tick."""
-        return len(ready) == 1 and ready[0].takes_audio_as_it_comes
+        soloist = self._soloist
+        now_s = self._loop.time()
+        for frame in self._voice.frames_of(pcm, now_s):
+            if soloist is None:
+                if self._clients:
+                    self._voice.keep(frame, lead_ms=self._ticker.lead_ms())
+            elif soloist.takes_audio_as_it_comes:
+                soloist.send_audio(frame)
+            else:
+                for paced in self._downlink.take(frame, now_s):
+                    soloist.send_audio(paced)
 
     # --- the model
 

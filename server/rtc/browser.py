@@ -15,12 +15,11 @@ from aiortc import RTCDataChannel, RTCSessionDescription
 from server.audio.format import FRAME_BYTES, Pcm
 from server.audio.pcm import pcm_to_bytes
 from server.errors import InvalidSdpError, MediaError
-from server.rtc.connection import close_connection, new_connection, try_send
+from server.rtc.connection import close_connection, new_connection
 from server.rtc.ice import IcePolicy
 from server.rtc.liveness import PathWatch
 from server.rtc.offer import Offer
-from server.rtc.receiver import OpusReceiver, opus_only
-from server.rtc.track import AudioSource
+from server.rtc.path import AudioLine, media_path
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +70,10 @@ class BrowserPeer:
         self._loop = asyncio.get_running_loop()
         self._watch = PathWatch(self._loop.time)
         self._pc = new_connection(policy, events.on_lost)
+        self._path = media_path(policy.media_path, self._pc)
         self._audio: RTCDataChannel | None = None
         self._control: RTCDataChannel | None = None
-        self._source: AudioSource | None = None
+        self._line: AudioLine | None = None
         self._hello_timer: asyncio.TimerHandle | None = None
         self._is_ready = False
         self.counters = BrowserCounters()
@@ -88,16 +88,14 @@ class BrowserPeer:
             MediaError: gathering candidates took too long.
         """
         if offer.has_audio:
-            self._source = AudioSource()
-            transceiver = self._pc.addTransceiver(self._source, direction="sendrecv")
-            transceiver.setCodecPreferences(opus_only())
-            OpusReceiver.attach(transceiver, self._events.on_microphone)
+            self._line = self._path.add_audio(self._events.on_microphone, dtx=True)
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await self._negotiate(offer)
         except TimeoutError as exc:
             raise MediaError("no candidates gathered in time") from exc
         self._watch.watch(self._pc)
+        self._path.start(self._watch.note)
         return self._pc.localDescription.sdp
 
     async def _negotiate(self, offer: Offer) -> None:
@@ -116,12 +114,12 @@ class BrowserPeer:
     @property
     def has_track(self) -> bool:
         """Whether audio goes over Opus tracks instead of the channel."""
-        return self._source is not None
+        return self._line is not None
 
     def send_audio(self, pcm: Pcm) -> None:
         """Play one frame at the browser, or drop it when the network is too slow."""
-        if self._source is not None:
-            self._source.push(pcm)
+        if self._line is not None:
+            self._line.push(pcm)
             self.counters.sent_frames += 1
             return
         channel = self._audio
@@ -129,7 +127,7 @@ class BrowserPeer:
             return
         if channel.bufferedAmount > MAX_BUFFERED_AUDIO_BYTES:
             self.counters.dropped_frames += 1
-        elif try_send(channel, pcm_to_bytes(pcm)):
+        elif self._path.send(channel, pcm_to_bytes(pcm)):
             self.counters.sent_frames += 1
 
     def send_control(self, text: str) -> None:
@@ -140,7 +138,7 @@ class BrowserPeer:
         if channel.bufferedAmount > MAX_BUFFERED_CONTROL_BYTES:
             self._events.on_lost("control channel is not being read")
             return
-        try_send(channel, text)
+        self._path.send(channel, text)
 
     def silent_s(self) -> float:
         """Seconds since anything at all was heard from the browser."""
@@ -159,8 +157,9 @@ class BrowserPeer:
         self._watch.stop()
         if self._hello_timer is not None:
             self._hello_timer.cancel()
-        if self._source is not None:
-            self._source.stop()
+        if self._line is not None:
+            self._line.stop()
+        self._path.stop()
         await close_connection(self._pc)
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
@@ -172,12 +171,13 @@ class BrowserPeer:
             channel.close()
             return
 
-        @channel.on("message")
         def on_message(data: str | bytes) -> None:
             if isinstance(data, str):
                 self._events.on_control(data)
-            elif channel is self._audio and self._source is None:
+            elif channel is self._audio and self._line is None:
                 self._events.on_audio_message(data)
+
+        self._path.listen(channel, on_message)
 
         @channel.on("close")
         def on_close() -> None:
@@ -186,7 +186,7 @@ class BrowserPeer:
         self._ready_soon()
 
     def _ready_soon(self) -> None:
-        if self._audio is None and self._source is None:
+        if self._audio is None and self._line is None:
             return
         if self._control is not None:
             self._now_ready()
@@ -194,7 +194,7 @@ class BrowserPeer:
             self._hello_timer = self._loop.call_later(CONTROL_GRACE_S, self._now_ready)
 
     def _on_connection_state(self) -> None:
-        if self._pc.connectionState == "connected" and self._source is not None:
+        if self._pc.connectionState == "connected" and self._line is not None:
             self._ready_soon()
 
     def _now_ready(self) -> None:

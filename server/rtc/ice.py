@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import aioice.ice
 from aiortc import RTCConfiguration, RTCIceServer
 
+from server.rtc.path import PathKind
+
 AddressSource = Callable[[bool, bool], list[str]]
 
 _addresses: ContextVar[tuple[str, ...] | None] = ContextVar(
@@ -28,6 +30,8 @@ class IcePolicy:
     """Offer exactly these; None: every address of this host."""
     stun_url: str | None = None
     """Off by default: without internet it costs 5 s per connection."""
+    media_path: PathKind = "lean"
+    """Which code carries the media once the peer is reached."""
 
     def configuration(self) -> RTCConfiguration:
         """What aiortc wants; never its default, which is a public STUN server."""

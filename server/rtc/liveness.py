@@ -84,7 +84,7 @@ class PathWatch:
         request = connection.build_request(pair, nominate=False)
         key = connection.remote_password.encode()
         request.add_message_integrity(key)
-        answer = _Probe(key, self._note)
+        answer = _Probe(key, self.note)
         pair.protocol.transactions[request.transaction_id] = answer  # type: ignore[assignment]
         self._open.append((pair.protocol, request.transaction_id))
         pair.protocol.send_stun(request, pair.remote_addr)
@@ -93,7 +93,8 @@ class PathWatch:
         protocol, transaction_id = self._open.popleft()
         protocol.transactions.pop(transaction_id, None)
 
-    def _note(self) -> None:
+    def note(self) -> None:
+        """There was a sign of life."""
         self._heard_at_s = self._clock()
 
     def _listen(self, connection: Connection) -> None:
@@ -102,13 +103,13 @@ class PathWatch:
         check_incoming = connection.check_incoming
 
         def on_data(data: bytes, component: int) -> None:
-            self._note()
+            self.note()
             data_received(data, component)
 
         def on_check(
             message: stun.Message, addr: tuple[str, int], protocol: StunProtocol
         ) -> None:
-            self._note()  # only authenticated checks get here
+            self.note()  # only authenticated checks get here
             check_incoming(message, addr, protocol)
 
         connection.data_received = on_data  # type: ignore[method-assign]

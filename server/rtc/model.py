@@ -7,11 +7,10 @@ from aiortc import RTCSessionDescription
 
 from server.audio.format import Pcm
 from server.errors import MediaError, ModelUnreachableError
-from server.rtc.connection import close_connection, new_connection, try_send
+from server.rtc.connection import close_connection, new_connection
 from server.rtc.ice import IcePolicy
 from server.rtc.liveness import PathWatch
-from server.rtc.receiver import OpusReceiver, opus_only
-from server.rtc.track import AudioSource
+from server.rtc.path import media_path
 
 CHANNEL_LABEL = "oai-events"
 GATHER_TIMEOUT_S = 10.0
@@ -38,13 +37,12 @@ class ModelPeer:
         self._policy = policy
         self._watch = PathWatch(asyncio.get_running_loop().time)
         self._pc = new_connection(policy, events.on_lost)
-        self._source = AudioSource()
-        transceiver = self._pc.addTransceiver(self._source, direction="sendrecv")
-        transceiver.setCodecPreferences(opus_only())
-        self._receiver = OpusReceiver.attach(transceiver, events.on_audio)
+        self._path = media_path(policy.media_path, self._pc)
+        # No DTX: the service's turn detection must hear the silence.
+        self._line = self._path.add_audio(events.on_audio, dtx=False)
         # The service wants the channel in the offer, made by the client.
         self._channel = self._pc.createDataChannel(CHANNEL_LABEL)
-        self._channel.on("message", self._on_message)
+        self._path.listen(self._channel, self._on_message)
         self._channel.on("close", lambda: events.on_lost("event channel closed"))
 
     async def offer(self) -> str:
@@ -78,14 +76,15 @@ class ModelPeer:
                 user_message="The voice service sent an answer that makes no sense.",
             ) from exc
         self._watch.watch(self._pc)
+        self._path.start(self._watch.note)
 
     def send_event(self, text: str) -> bool:
         """Send one event; False when the channel is not open."""
-        return try_send(self._channel, text)
+        return self._path.send(self._channel, text)
 
     def send_audio(self, pcm: Pcm) -> None:
         """Send one frame; call every 20 ms, with silence when nobody speaks."""
-        self._source.push(pcm)
+        self._line.push(pcm)
 
     def probe(self) -> None:
         """Ask the service for a sign of life."""
@@ -98,12 +97,13 @@ class ModelPeer:
     @property
     def lost_packets(self) -> int:
         """Audio packets that never came."""
-        return self._receiver.lost_packets
+        return self._line.lost_packets
 
     async def close(self) -> None:
         """Free everything. Safe to call twice."""
         self._watch.stop()
-        self._source.stop()
+        self._line.stop()
+        self._path.stop()
         await close_connection(self._pc)
 
     def _on_message(self, data: str | bytes) -> None:

@@ -140,10 +140,13 @@ async def running_bridge(settings: Any) -> AsyncIterator[Bridge]:
         yield Bridge(app, http)
 
 
-@pytest.fixture
-async def bridge(fake: FakeModel) -> AsyncIterator[Bridge]:
-    """A bridge on the shared fake."""
-    async with running_bridge(settings_for(fake.url, session_grace_s=0.5)) as running:
+@pytest.fixture(params=["lean", "aiortc"])
+async def bridge(
+    fake: FakeModel, request: pytest.FixtureRequest
+) -> AsyncIterator[Bridge]:
+    """A bridge on the shared fake, once for every way to carry media."""
+    settings = settings_for(fake.url, session_grace_s=0.5, media_path=request.param)
+    async with running_bridge(settings) as running:
         yield running
 
 

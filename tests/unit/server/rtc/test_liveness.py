@@ -46,7 +46,7 @@ def test_a_sign_of_life_ends_it() -> None:
     clock = Clock()
     watch = watching(clock)
     clock.now_s += 0.9
-    watch._note()
+    watch.note()
     clock.now_s += 0.1
 
     assert round(watch.silent_s(), 3) == 0.1

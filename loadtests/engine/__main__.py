@@ -1,0 +1,145 @@
+"""The far ends as a process: one JSON order per line in, JSON events out.
+
+First line out: {"model_url"}. Order: {"bridge_url", "leg", "sessions", "warm_up_s",
+"seconds"}; its events: "start", "end", "figures", "closed". End of input ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import time
+from typing import Any
+
+import aiohttp
+import aioice.ice
+import uvloop
+
+from loadtests.engine.browser import Browser
+from loadtests.engine.figures import Direction, late_frames, percentiles_ms
+from loadtests.engine.loss import measure_recovery
+from loadtests.engine.model import ModelCall, ModelService
+from loadtests.engine.peers import Pace
+from loadtests.engine.signal import FRAME_S, Signal, opus_signal, pcm_signal
+
+PING_INTERVAL_S = 0.5
+
+
+def main() -> int:
+    """Serve orders until the input ends."""
+    # The whole load stays on this machine, whatever addresses it has.
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+    uvloop.run(_serve())
+    return 0
+
+
+def _say(**event: Any) -> None:
+    print(json.dumps(event), flush=True)
+
+
+async def _serve() -> None:
+    signals = {"track": opus_signal(), "datachannel": pcm_signal()}
+    model = ModelService(signals["track"])
+    _say(event="listening", model_url=await model.start())
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        order = json.loads(line)
+        try:
+            await _perform(order, model, signals[order["leg"]])
+        except (RuntimeError, TimeoutError, aiohttp.ClientError) as exc:
+            _say(event="failed", reason=f"{type(exc).__name__}: {exc}")
+
+
+async def _perform(order: dict[str, Any], model: ModelService, signal: Signal) -> None:
+    model.calls.clear()
+    pairs: list[tuple[Browser, ModelCall]] = []
+    paces: list[Pace] = []
+    async with aiohttp.ClientSession() as http:
+        try:
+            await _connect(order, http, model, pairs)
+            if "loss" in order:
+                (pair,) = pairs
+                _say(**await measure_recovery(*pair, signal, order))
+                return
+            paces = _start(pairs, signal)
+            _say(event="warming_up")
+            await asyncio.sleep(order["warm_up_s"])
+            _say(**await _measure(order["seconds"], pairs, paces))
+        finally:
+            for pace in paces:
+                pace.stop()
+            url = order["bridge_url"]
+            await asyncio.gather(
+                *(b.close(http, url) for b, _ in pairs),
+                *(c.pc.close() for c in model.calls),
+                return_exceptions=True,
+            )
+            _say(event="closed")
+
+
+async def _connect(
+    order: dict[str, Any],
+    http: aiohttp.ClientSession,
+    model: ModelService,
+    pairs: list[tuple[Browser, ModelCall]],
+) -> None:
+    """One after the other, so that session n of the bridge is call n of the model."""
+    for _ in range(order["sessions"]):
+        uplink, downlink = Direction(), Direction()
+        browser = Browser(order["leg"], uplink, downlink)
+        await browser.connect(http, order["bridge_url"])
+        call = model.calls[-1]
+        call.uplink, call.downlink = uplink, downlink
+        pairs.append((browser, call))
+
+
+def _start(pairs: list[tuple[Browser, ModelCall]], signal: Signal) -> list[Pace]:
+    """Everybody talks; real clocks are not in step, so neither are these."""
+    gc.collect()
+    gc.freeze()
+    paces: list[Pace] = []
+    for n, (browser, call) in enumerate(pairs):
+        phase_s = n * FRAME_S / len(pairs)
+        paces.append(Pace(browser.start(signal).send, phase_s))
+        paces.append(Pace(call.start().send, (phase_s + 0.37 * FRAME_S) % FRAME_S))
+    return paces
+
+
+async def _measure(
+    seconds: float, pairs: list[tuple[Browser, ModelCall]], paces: list[Pace]
+) -> dict[str, Any]:
+    for browser, call in pairs:
+        call.uplink.clear()
+        call.downlink.clear()
+        browser.round_trips_s.clear()
+    for pace in paces:
+        pace.lateness_s.clear()
+    cpu_s, started_s = time.process_time(), time.monotonic()
+    _say(event="start")
+    while (left_s := started_s + seconds - time.monotonic()) > 0:
+        pairs[0][0].ping()
+        await asyncio.sleep(min(left_s, PING_INTERVAL_S))
+    _say(event="end")
+    spent_s = time.process_time() - cpu_s
+    ups, downs = [c.uplink for _, c in pairs], [c.downlink for _, c in pairs]
+    sent = sum(len(pace.lateness_s) for pace in paces)
+    heard = [len(d.arrivals) for d in (*ups, *downs)]
+    return {
+        "event": "figures",
+        "added_uplink_ms": percentiles_ms([s for d in ups for s in d.delays_s]),
+        "added_downlink_ms": percentiles_ms([s for d in downs for s in d.delays_s]),
+        "late_frames": sum(late_frames(d.arrivals) for d in (*ups, *downs)),
+        "frames_heard": sum(heard),
+        "frames_sent": sent,
+        "loop_round_trip_ms": percentiles_ms(pairs[0][0].round_trips_s),
+        "generator": {
+            "cpu_ms_per_session_s": round(1000 * spent_s / seconds / len(pairs), 2),
+            "lateness_ms": percentiles_ms([s for p in paces for s in p.lateness_s]),
+        },
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""One browser of the load: opens a session at the bridge and streams at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any, Literal, TypeAlias
+
+import aiohttp
+from aiortc import RTCSessionDescription
+
+from loadtests.engine.figures import Direction
+from loadtests.engine.peers import (
+    ChannelAudio,
+    TrackAudio,
+    Wire,
+    new_peer,
+    quiet_transceiver,
+)
+from loadtests.engine.signal import Signal
+
+Leg: TypeAlias = Literal["datachannel", "track"]
+LEGS: tuple[Leg, ...] = ("datachannel", "track")
+CONNECT_TIMEOUT_S = 30.0
+
+
+class Browser:
+    """One client of the bridge. `close` it in the end."""
+
+    def __init__(self, leg: Leg, uplink: Direction, downlink: Direction) -> None:
+        self.pc = new_peer()
+        self.session_id = ""
+        self.round_trips_s: list[float] = []
+        self._leg = leg
+        self._uplink, self._downlink = uplink, downlink
+        self._hello = asyncio.Event()
+        self._transceiver: Any = None
+        self._channel: Any = None
+        if leg == "datachannel":
+            self._channel = self.pc.createDataChannel(
+                "audio", ordered=False, maxPacketLifeTime=100
+            )
+        else:
+            self._transceiver = self.pc.addTransceiver("audio", direction="sendrecv")
+            quiet_transceiver(self._transceiver)
+        self._control = self.pc.createDataChannel("control")
+        self._control.on("message", self._on_message)
+
+    async def connect(self, http: aiohttp.ClientSession, bridge_url: str) -> None:
+        """Open a session and connect to it.
+
+        Raises:
+            RuntimeError: the bridge refused. TimeoutError: it never said hello.
+        """
+        api = f"{bridge_url}/api/realtime"
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with http.post(f"{api}/session", json={}) as response:
+                if response.status != 200:
+                    raise RuntimeError(f"session refused: {await response.text()}")
+                self.session_id = (await response.json())["session_id"]
+            await self.pc.setLocalDescription(await self.pc.createOffer())
+            async with http.post(
+                f"{api}/sdp/{self.session_id}",
+                data=self.pc.localDescription.sdp.encode(),
+                headers={"Content-Type": "application/sdp"},
+            ) as response:
+                if response.status != 200:
+                    raise RuntimeError(f"offer refused: {await response.text()}")
+                answer = RTCSessionDescription(await response.text(), "answer")
+            await self.pc.setRemoteDescription(answer)
+            await self._hello.wait()
+
+    def start(self, signal: Signal) -> ChannelAudio | TrackAudio:
+        """Take the audio over; the browser must be connected."""
+        wire = Wire(self.pc)
+        if self._channel is not None:
+            return ChannelAudio(
+                wire, self._channel, self._uplink, self._downlink, signal
+            )
+        return TrackAudio(wire, self._transceiver, self._uplink, self._downlink, signal)
+
+    @property
+    def channel(self) -> Any:
+        """The channel `audio`; None on a track."""
+        return self._channel
+
+    def ping(self) -> None:
+        """Ask for a pong; its round trip is how long the bridge's loop was busy."""
+        self._control.send(json.dumps({"type": "ping", "t": time.monotonic()}))
+
+    async def close(self, http: aiohttp.ClientSession, bridge_url: str) -> None:
+        """End the session and the connection."""
+        url = f"{bridge_url}/api/realtime/session/{self.session_id}"
+        async with http.delete(url):
+            pass
+        await self.pc.close()
+
+    def _on_message(self, text: str) -> None:
+        message = json.loads(text)
+        if message["type"] == "hello":
+            self._hello.set()
+        elif message["type"] == "pong":
+            self.round_trips_s.append(time.monotonic() - float(message["t"]))

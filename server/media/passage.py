@@ -1,0 +1,69 @@
+"""Audio of one sender to one listener, passed on as it comes. SANS-IO.
+
+With nobody to mix, waiting for the tick would only add delay, and a playout buffer a
+second one before the listener's own. What must still be watched is the clock: the
+listener gets silence where nothing comes, and no more audio than time has passed.
+"""
+
+import numpy as np
+
+from server.audio.format import FRAME_MS, FRAME_SAMPLES, Pcm
+
+PATIENCE_S = 0.06
+"""So far may the sender be behind before silence is sent instead."""
+MAX_LEAD_S = 0.1
+"""So far may it be ahead before frames are dropped: what came late was filled in."""
+LEAK_S_PER_S = 0.001
+"""Lead and lag fade, faster than any sound card's clock drifts (1000 ppm)."""
+
+_FRAME_S = FRAME_MS / 1000
+
+
+class Passage:
+    """Keeps the books: seconds of audio sent against seconds passed."""
+
+    def __init__(self, now_s: float) -> None:
+        self._now_s = now_s
+        self._lead_s = 0.0
+        self._rest: Pcm = np.zeros(0, np.int16)
+        self.passed_frames = 0
+        self.filled_frames = 0
+        self.dropped_frames = 0
+
+    @property
+    def lead_s(self) -> float:
+        """Audio sent minus time passed, as of the last call."""
+        return self._lead_s
+
+    def take(self, pcm: Pcm, now_s: float) -> list[Pcm]:
+        """Samples have come; the frames to send now."""
+        self._advance(now_s)
+        if pcm.size != FRAME_SAMPLES or self._rest.size:
+            pcm = np.concatenate((self._rest, pcm))
+        whole = pcm.size - pcm.size % FRAME_SAMPLES
+        self._rest = pcm[whole:]
+        frames: list[Pcm] = []
+        for start in range(0, whole, FRAME_SAMPLES):
+            if self._lead_s > MAX_LEAD_S:
+                self.dropped_frames += 1
+                continue
+            self._lead_s += _FRAME_S
+            frames.append(pcm[start : start + FRAME_SAMPLES])
+        self.passed_frames += len(frames)
+        return frames
+
+    def must_fill(self, now_s: float) -> bool:
+        """At a tick: whether one frame of silence must be sent now."""
+        self._advance(now_s)
+        if self._lead_s > -PATIENCE_S:
+            return False
+        self._lead_s += _FRAME_S
+        self.filled_frames += 1
+        return True
+
+    def _advance(self, now_s: float) -> None:
+        passed_s = now_s - self._now_s
+        self._now_s = now_s
+        self._lead_s -= passed_s
+        leak_s = passed_s * LEAK_S_PER_S
+        self._lead_s -= min(leak_s, max(-leak_s, self._lead_s))

@@ -1,0 +1,132 @@
+"""SCTP packets of the normal case: DATA of one chunk, SACK without gaps. PURE.
+
+RFC 9260 sections 3.1 (common header), 3.3.1 (DATA), 3.3.4 (SACK), appendix A (CRC32c).
+"""
+
+from struct import Struct
+
+from google_crc32c import value as crc32c
+
+HEADER_BYTES = 12
+DATA_HEADER_BYTES = 16
+SACK_BYTES = 16
+MAX_PAYLOAD_BYTES = 1160
+"""What aiortc puts into one chunk; longer messages are its to fragment."""
+STRING = 51
+BINARY = 53
+"""Payload protocol identifiers (RFC 8831 section 8)."""
+UNORDERED = 0x04
+WHOLE = 0x03
+"""First and last fragment in one."""
+TSN_MODULO = 1 << 32
+_HALF = 1 << 31
+
+_DATA = Struct("!BBHLHHL")
+_SACK = Struct("!BBHLLHH")
+_CHECKSUM = Struct("<L")
+_ADDRESSING = Struct("!HHL")
+_NO_CHECKSUM = b"\0\0\0\0"
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+
+def addressing(source_port: int, destination_port: int, tag: int) -> bytes:
+    """The part of the common header that never changes, 8 bytes."""
+    return _ADDRESSING.pack(source_port, destination_port, tag)
+
+
+def seal(addressing: bytes, chunks: bytes) -> bytes:
+    """A packet with its checksum."""
+    checksum = crc32c(addressing + _NO_CHECKSUM + chunks)
+    return addressing + _CHECKSUM.pack(checksum) + chunks
+
+
+def is_intact(packet: bytes) -> bool:
+    """Whether the checksum fits."""
+    (checksum,) = _CHECKSUM.unpack_from(packet, 8)
+    return bool(checksum == crc32c(packet[:8] + _NO_CHECKSUM + packet[12:]))
+
+
+def data_chunk(
+    flags: int, tsn: int, stream_id: int, sequence: int, protocol: int, payload: bytes
+) -> bytes:
+    """One DATA chunk with a whole message, padded."""
+    length = DATA_HEADER_BYTES + len(payload)
+    return (
+        _DATA.pack(0, flags, length, tsn, stream_id, sequence, protocol)
+        + payload
+        + _PADDING[length & 3]
+    )
+
+
+def sack_chunk(cumulative_tsn: int, window_bytes: int) -> bytes:
+    """Everything up to a TSN has come, nothing beyond it."""
+    return _SACK.pack(3, 0, SACK_BYTES, cumulative_tsn, window_bytes, 0, 0)
+
+
+def is_at_or_before(tsn: int, other: int) -> bool:
+    """Serial number comparison (RFC 1982)."""
+    return (other - tsn) % TSN_MODULO < _HALF
+
+
+class Normal:
+    """What `read` found: an acknowledgement, a message, or both."""
+
+    __slots__ = (
+        "acknowledged",
+        "flags",
+        "payload",
+        "protocol",
+        "sequence",
+        "stream_id",
+        "tsn",
+    )
+
+    acknowledged: int | None
+    tsn: int | None
+    flags: int
+    stream_id: int
+    sequence: int
+    protocol: int
+    payload: bytes
+
+
+def read(packet: bytes, into: Normal) -> bool:
+    """Read a packet of the normal case; False: it is another one, or damaged.
+
+    The normal case is SACK (without gaps and duplicates), DATA (one whole message), or
+    a SACK followed by a DATA. `into` is reused: an object per packet would cost more
+    than reading it.
+    """
+    size = len(packet)
+    at = HEADER_BYTES
+    if size < HEADER_BYTES + SACK_BYTES:
+        return False
+    into.acknowledged = into.tsn = None
+    if packet[at] == 3:
+        _, _, length, cumulative, _, gaps, duplicates = _SACK.unpack_from(packet, at)
+        if length != SACK_BYTES or gaps or duplicates:
+            return False
+        into.acknowledged = cumulative
+        at += SACK_BYTES
+    if at < size:
+        if packet[at] != 0 or size <= at + DATA_HEADER_BYTES:
+            return False
+        (
+            _,
+            flags,
+            length,
+            into.tsn,
+            into.stream_id,
+            into.sequence,
+            into.protocol,
+        ) = _DATA.unpack_from(packet, at)
+        end = at + length
+        if (
+            flags & WHOLE != WHOLE
+            or length <= DATA_HEADER_BYTES
+            or end + (-length & 3) != size
+        ):
+            return False
+        into.flags = flags
+        into.payload = packet[at + DATA_HEADER_BYTES : end]
+    return is_intact(packet)

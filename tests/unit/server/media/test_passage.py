@@ -1,0 +1,102 @@
+"""A lone talker's microphone against the clock."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.audio.format import FRAME_SAMPLES, Pcm
+from server.media.passage import MAX_LEAD_S, PATIENCE_S, Passage
+
+FRAME: Pcm = np.arange(FRAME_SAMPLES, dtype=np.int16)
+
+
+def run(passage: Passage, seconds: float, *, talks: bool, start_s: float) -> float:
+    """Ticks, and frames 7 ms after each; returns the time at the end."""
+    for n in range(round(seconds / 0.02)):
+        now_s = start_s + n * 0.02
+        passage.must_fill(now_s)
+        if talks:
+            passage.take(FRAME, now_s + 0.007)
+    return start_s + seconds
+
+
+def test_a_frame_that_comes_is_passed_on_unchanged_and_at_once() -> None:
+    passage = Passage(0.0)
+
+    frames = passage.take(FRAME, 0.02)
+
+    assert len(frames) == 1
+    assert np.array_equal(frames[0], FRAME)
+
+
+def test_a_steady_talker_needs_no_silence_and_loses_nothing() -> None:
+    passage = Passage(0.0)
+
+    run(passage, 600, talks=True, start_s=0.0)
+
+    assert passage.passed_frames == 30_000
+    assert (passage.filled_frames, passage.dropped_frames) == (0, 0)
+
+
+def test_nobody_talking_is_silence_in_real_time() -> None:
+    passage = Passage(0.0)
+
+    run(passage, 10, talks=False, start_s=0.0)
+
+    assert abs(passage.filled_frames - (500 - PATIENCE_S / 0.02)) <= 2
+
+
+def test_a_stall_shorter_than_our_patience_is_not_filled() -> None:
+    passage = Passage(0.0)
+    now_s = run(passage, 1, talks=True, start_s=0.0)
+
+    for tick in range(2):
+        passage.must_fill(now_s + tick * 0.02)
+    for _ in range(3):
+        passage.take(FRAME, now_s + 0.047)
+    run(passage, 1, talks=True, start_s=now_s + 0.06)
+
+    assert passage.passed_frames == 103
+    assert passage.filled_frames == 0
+
+
+def test_the_delay_is_bounded_after_a_long_stall() -> None:
+    passage = Passage(0.0)
+    now_s = run(passage, 1, talks=True, start_s=0.0)
+    now_s = run(passage, 1, talks=False, start_s=now_s)
+
+    for _ in range(50):  # everything that was held up comes at once
+        passage.take(FRAME, now_s)
+
+    assert passage.dropped_frames > 30
+    assert passage.lead_s <= MAX_LEAD_S + 0.02
+
+
+def test_a_clock_200_ppm_off_is_followed_for_an_hour() -> None:
+    for rate in (1.0002, 0.9998):
+        passage = Passage(0.0)
+        for n in range(180_000):
+            passage.take(FRAME, n * 0.02 * rate)
+            passage.must_fill(n * 0.02 * rate)
+        assert (passage.filled_frames, passage.dropped_frames) == (0, 0)
+
+
+@given(st.lists(st.integers(1, 2000), max_size=60))
+def test_no_sample_is_lost_or_repeated_whatever_the_message_sizes(
+    sizes: list[int],
+) -> None:
+    passage = Passage(0.0)
+    total = sum(sizes)
+    samples = (np.arange(total) % 30_000).astype(np.int16)
+    passed: list[Pcm] = []
+    at = 0
+    for size in sizes:
+        passed += passage.take(samples[at : at + size], at / 24_000)
+        at += size
+
+    heard = np.concatenate(passed) if passed else samples[:0]
+
+    assert passage.dropped_frames == 0
+    assert np.array_equal(heard, samples[: total - total % FRAME_SAMPLES])

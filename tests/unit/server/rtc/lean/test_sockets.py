@@ -1,0 +1,119 @@
+"""Our own UDP sockets: few packets at once, many collected, all fds given back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import Any
+
+from server.rtc.lean import sockets
+from server.rtc.lean.sockets import MediaSocket, Poller
+
+
+class Protocol(asyncio.DatagramProtocol):
+    """As aioice's: knows its transport and whether it is lost."""
+
+    local_candidate = type("Candidate", (), {"type": "host"})()
+
+    def __init__(self) -> None:
+        self.transport: Any = None
+        self.is_lost = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost.set()
+
+
+async def made() -> tuple[Protocol, tuple[str, int]]:
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.create_datagram_endpoint(
+        Protocol, local_addr=("127.0.0.1", 0)
+    )
+    return protocol, transport.get_extra_info("sockname")
+
+
+def n_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def test_a_socket_taken_over_keeps_its_port_and_what_waited_in_it() -> None:
+    before = n_descriptors()
+    protocol, address = await made()
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peer.sendto(b"early", address)
+    heard: asyncio.Queue[tuple[bytes, Any]] = asyncio.Queue()
+    poller = Poller(asyncio.get_running_loop())
+
+    assert MediaSocket.fits(protocol)
+    MediaSocket(protocol, poller, lambda data, sender: heard.put_nowait((data, sender)))
+    peer.sendto(b"late", address)
+    async with asyncio.timeout(5):
+        first, second = await heard.get(), await heard.get()
+    protocol.transport.sendto(b"answer", first[1])
+
+    assert (first[0], second[0]) == (b"early", b"late")
+    assert peer.recvfrom(100) == (b"answer", address)
+    assert protocol.transport.get_extra_info("sockname") == address
+    assert not protocol.is_lost.is_set()
+    protocol.transport.close()
+    await asyncio.wait_for(protocol.is_lost.wait(), 5)
+    peer.close()
+    await asyncio.sleep(0)
+    assert n_descriptors() == before
+
+
+async def test_many_packets_are_collected_and_few_are_not() -> None:
+    protocol, address = await made()
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    heard: list[bytes] = []
+    collected = asyncio.Event()
+
+    def on_datagram(data: bytes, sender: Any) -> None:
+        heard.append(data)
+        if data == b"collected":
+            collected.set()
+
+    poller = Poller(asyncio.get_running_loop())
+    media = MediaSocket(protocol, poller, on_datagram)
+
+    def receive(n: int, seconds: float) -> None:
+        poller._judged_s = poller._loop.time() - seconds
+        for _ in range(n):
+            peer.sendto(b"x", address)
+        while len(heard) < n:
+            poller.read()
+        heard.clear()
+
+    receive(3, 0.2)
+    assert not poller.is_collecting
+    receive(1, 0.2)
+    for _ in range(30):
+        peer.sendto(b"x", address)
+    poller._received += int(sockets.BUSY_PER_S)
+    receive(10, 0.2)
+    assert poller.is_collecting
+    heard.clear()
+    peer.sendto(b"collected", address)
+    await asyncio.wait_for(collected.wait(), 5)
+    poller._received = 0
+    poller._judge(poller._judged_s + 1)
+    assert not poller.is_collecting
+
+    media.close()
+    peer.close()
+
+
+async def test_sending_to_a_closed_socket_is_nothing() -> None:
+    protocol, address = await made()
+    media = MediaSocket(
+        protocol, Poller(asyncio.get_running_loop()), lambda data, sender: None
+    )
+    media.close()
+    media.close()
+
+    media.sendto(b"x", address)
+
+    assert media.is_closing()
