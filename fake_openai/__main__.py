@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fake_openai import utterances
 from fake_openai.app import running_fake
 from fake_openai.scenario import ScenarioError, names
 from fake_openai.settings import FakeSettings
@@ -144,12 +145,19 @@ async def serve(settings: FakeSettings, *, announce: bool, watch: bool) -> None:
             print(json.dumps(line), flush=True)
         else:
             print(f"fake OpenAI on {fake.url}", flush=True)
+        await asyncio.to_thread(_decode_recordings)
         # What lives now lives to the end: keep the collector away from it.
         gc.collect()
         gc.freeze()
         if watch:
             await _watch_stdin(done)
         await done.wait()
+
+
+def _decode_recordings() -> None:
+    """Now, beside the loop, and not while the first call waits for its next frame."""
+    for utterance in utterances.all_utterances():
+        _ = utterance.pcm
 
 
 def _on_loop_problem(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
