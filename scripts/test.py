@@ -1,8 +1,9 @@
-"""Every test in two stages, and one summary line last.
+"""Every test, arranged so that none disturbs another's clock; one summary line last.
 
-First what may share the machine, a process per core, each file in one of them. Then,
-alone, what measures a call: a machine that is busy would measure itself. Both stages
-run even when the first fails. With arguments it is one plain run of pytest.
+Tests that sleep through real audio share the machine, a process per core, each file in
+one of them. Unit tests take what CPU these leave (they are niced). Then, alone, what
+measures sound and calls: a machine that is busy would measure itself. Everything runs
+even when something fails. With arguments it is one plain run of pytest.
 """
 
 import subprocess
@@ -11,36 +12,60 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-TIMED = "tests/integration/test_whole_call.py"
-STAGES = (
-    ("-n", "auto", "--dist", "loadfile", "tests", f"--ignore={TIMED}"),
-    (TIMED,),
+TIMED = ("tests/browser/test_sound.py", "tests/integration/test_whole_call.py")
+UNIT = ("tests/unit",)
+SHARED = (
+    *("-n", "auto", "--dist", "loadfile"),
+    *("tests/contract", "tests/integration", "tests/clients", "tests/browser"),
+    *(f"--ignore={path}" for path in TIMED),
 )
+NICENESS = "15"
 
 
 def main() -> int:
-    """Run the stages; 0 when every test passed."""
+    """Run everything; 0 when every test passed."""
     if len(sys.argv) > 1:
-        return _pytest(*sys.argv[1:])
-    statuses = []
+        return subprocess.run(_pytest(*sys.argv[1:]), check=False).returncode
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (
+            (folder / "unit.log").open("wb") as log,
+            subprocess.Popen(
+                ["nice", "-n", NICENESS, *_pytest(*UNIT, _report(folder, "unit"))],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            ) as unit,
+        ):
+            statuses = [_run(*SHARED, _report(folder, "shared"))]
+            statuses.append(unit.wait())
+        sys.stdout.write((folder / "unit.log").read_text(errors="replace"))
+        sys.stdout.flush()
+        statuses.append(_run(*TIMED, _report(folder, "timed")))
+        return _summary(folder, statuses)
+
+
+def _summary(folder: Path, statuses: list[int]) -> int:
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
-    with tempfile.TemporaryDirectory() as folder:
-        for number, stage in enumerate(STAGES):
-            report = Path(folder) / f"{number}.xml"
-            statuses.append(_pytest(*stage, f"--junitxml={report}"))
-            if report.exists():
-                for suite in ElementTree.parse(report).getroot().iter("testsuite"):
-                    for name in totals:
-                        totals[name] += int(suite.get(name, 0))
+    for report in folder.glob("*.xml"):
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+            for name in totals:
+                totals[name] += int(suite.get(name, 0))
     failed = totals["failures"] + totals["errors"]
     passed = totals["tests"] - failed - totals["skipped"]
     sys.stdout.write(f"{passed} passed, {failed} failed, {totals['skipped']} skipped\n")
     return next((status for status in statuses if status), 0)
 
 
-def _pytest(*arguments: str) -> int:
-    command = [sys.executable, "-m", "pytest", "-q", *arguments]
-    return subprocess.run(command, check=False).returncode
+def _report(folder: Path, name: str) -> str:
+    return f"--junitxml={folder / name}.xml"
+
+
+def _pytest(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-q", *arguments]
+
+
+def _run(*arguments: str) -> int:
+    return subprocess.run(_pytest(*arguments), check=False).returncode
 
 
 if __name__ == "__main__":
