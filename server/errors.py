@@ -10,6 +10,13 @@ BridgeError                     anything of ours; never shown as str(exc)
     BodyTooLargeError           the body is longer than its limit
     SessionNotFoundError        no live session has this id
     RealtimeDisabledError       the bridge is switched off by configuration
+    UnauthorizedError           no credentials, or they open nothing
+      TokenExpiredError         they did, but their time is over
+    ForbiddenError              they are good, but not for this
+      OriginNotAllowedError     the request comes from another site's page
+      HostNotAllowedError       the request was meant for another server
+    RateLimitedError            too many requests in a short time
+  DrainingError                 the server finishes its calls and takes no new ones
   CapacityError                 a limit of this server is reached
   ModelError                    the model service let us down
     ModelUnreachableError       it could not be reached or spoke nonsense
@@ -120,12 +127,79 @@ class SessionNotFoundError(RequestError):
     user_message = "There is no live session with this id. Please start a new one."
 
 
+class ClientNotFoundError(RequestError):
+    """No such browser in the session."""
+
+    code = "client_not_found"
+    http_status = 404
+    user_message = "This participant is not in the conversation (any more)."
+
+
 class RealtimeDisabledError(RequestError):
     """The bridge is switched off by configuration."""
 
     code = "realtime_disabled"
     http_status = 404
     user_message = "Voice sessions are switched off on this server."
+
+
+class UnauthorizedError(RequestError):
+    """No credentials, or they open nothing."""
+
+    code = "unauthorized"
+    http_status = 401
+    user_message = "This server needs an access key."
+
+
+class TokenExpiredError(UnauthorizedError):
+    """The token was good, but its time is over."""
+
+    code = "token_expired"
+    user_message = "This access has expired. Please start again."
+
+
+class ForbiddenError(RequestError):
+    """The credentials are good, but not for this."""
+
+    code = "forbidden"
+    http_status = 403
+    user_message = "These credentials do not allow that."
+
+
+class OriginNotAllowedError(ForbiddenError):
+    """A browser sends this for a page of another site."""
+
+    code = "origin_not_allowed"
+    user_message = "Requests from pages of another site are not allowed."
+
+
+class HostNotAllowedError(ForbiddenError):
+    """The `Host` is none of ours: most likely DNS rebinding."""
+
+    code = "host_not_allowed"
+    user_message = "This server is not known by that host name."
+
+
+class RateLimitedError(RequestError):
+    """Too many requests in a short time."""
+
+    code = "rate_limited"
+    http_status = 429
+    retryable = True
+    user_message = "Too many requests in a short time. Please wait a moment."
+
+    def __init__(self, detail: str = "", *, retry_after_s: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class DrainingError(BridgeError):
+    """The server finishes its calls and takes no new ones."""
+
+    code = "draining"
+    http_status = 503
+    retryable = True
+    user_message = "The server is being restarted. Please try again in a moment."
 
 
 class CapacityError(BridgeError):

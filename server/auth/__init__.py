@@ -1,0 +1,1 @@
+"""Who may do what: API keys, signed tokens, origins, limits. Knows no route."""
