@@ -9,6 +9,7 @@ from server.audio.format import Pcm
 from server.audio.pcm import bytes_to_pcm
 from server.audio.playout import PlayoutBuffer
 from server.media import control
+from server.media.profile import Profile
 from server.media.protocol import MediaLimits
 from server.media.rate import TokenBucket
 from server.media.ticker import Ticker
@@ -53,10 +54,17 @@ class Client:
         limits: MediaLimits,
         policy: IcePolicy,
         ticker: Ticker,
+        profile: Profile,
     ) -> None:
         self.client_id = client_id
         self.is_ready = False
-        self.is_muted = False
+        self.profile = profile
+        self.is_speaking = False
+        """As the mixdown hears it."""
+        self.is_resumed = False
+        """It was here before, under the same id."""
+        self.has_last_word = False
+        """It is being shown out and must still be told so."""
         self._owner = owner
         self._limits = limits
         self._ticker = ticker
@@ -83,6 +91,11 @@ class Client:
         return not self._peer.has_track
 
     @property
+    def leg(self) -> str:
+        """How its audio travels: raw, or track."""
+        return "track" if self._peer.has_track else "raw"
+
+    @property
     def sent_frames(self) -> int:
         """Frames played towards the browser."""
         return self._peer.counters.sent_frames
@@ -107,7 +120,7 @@ class Client:
 
     def send_audio(self, pcm: Pcm) -> None:
         """Play one frame."""
-        if self.is_ready:
+        if self.is_ready and self.profile.hears:
             self._peer.send_audio(pcm)
 
     def send(self, message: str) -> None:
@@ -115,11 +128,11 @@ class Client:
         if self.is_ready:
             self._peer.send_control(message)
 
-    def mute(self, muted: bool) -> None:
-        """Stop or resume listening to the microphone."""
-        self.is_muted = muted
-        if muted:
+    def profile_changed(self) -> None:
+        """What was said before it was silenced must not be heard later."""
+        if not self.profile.talks:
             self.microphone.flush()
+            self.is_speaking = False
 
     async def close(self, *, linger: bool) -> None:
         """Free everything; with `linger`, last messages get time to leave."""
@@ -135,7 +148,7 @@ class Client:
 
     def on_microphone(self, pcm: Pcm) -> None:
         """From the peer: samples of a track."""
-        if self.is_muted:
+        if not self.profile.talks:
             return
         if self.listener is not None:
             self.listener(pcm)

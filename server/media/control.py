@@ -1,11 +1,12 @@
 """JSON control messages of the browser leg, both directions. PURE."""
 
 import json
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
 
 from server.audio.format import FRAME_MS, RATE_HZ
-from server.media.protocol import MediaLimits
+from server.media.protocol import MediaLimits, Mode, Participant
 
 VERSION = 1
 
@@ -20,9 +21,29 @@ class Interrupt:
     pass
 
 
+Target: TypeAlias = Literal["voice", "team", "coding_agent"]
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     text: str
+    target: Target = "voice"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMode:
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    call_id: str
+    approve: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +56,9 @@ class Bye:
     pass
 
 
-ClientMessage: TypeAlias = Mute | Interrupt | Text | Ping | Bye
+ClientMessage: TypeAlias = (
+    Mute | Interrupt | Text | ChangeMode | Rename | Confirm | Ping | Bye
+)
 
 
 class ControlError(Exception):
@@ -79,7 +102,18 @@ def _parse_fields(fields: dict[str, Any], limits: MediaLimits) -> ClientMessage:
                     "message_too_large",
                     f"A text may have {limits.max_text_chars} characters.",
                 )
-            return Text(text)
+            target = fields.get("target", "voice")
+            if target not in ("voice", "team", "coding_agent"):
+                raise ControlError(
+                    "unknown_message", "target must be voice, team or coding_agent."
+                )
+            return Text(text, target)
+        case {"type": "mode", "mode": ("both" | "listen" | "speak") as mode}:
+            return ChangeMode(mode)
+        case {"type": "rename", "name": str(name)} if name.strip():
+            return Rename(tidy_name(name, limits))
+        case {"type": "confirm", "call_id": str(call_id), "approve": bool(approve)}:
+            return Confirm(call_id[:256], approve)
         case {"type": "ping"}:
             t = fields.get("t")
             known = isinstance(t, int | float | str) or t is None
@@ -93,6 +127,12 @@ def _parse_fields(fields: dict[str, Any], limits: MediaLimits) -> ClientMessage:
     raise ControlError("unknown_message", f"Message {name} is not understood.")
 
 
+def tidy_name(name: str, limits: MediaLimits) -> str:
+    """A display name without control characters and of bounded length."""
+    printable = "".join(c if c.isprintable() else " " for c in name)
+    return " ".join(printable.split())[: limits.max_name_chars]
+
+
 def hello(
     *,
     session_id: str,
@@ -102,6 +142,12 @@ def hello(
     voice: str,
     model_kind: str,
     limits: MediaLimits,
+    name: str = "",
+    mode: Mode = "both",
+    resumed: bool = False,
+    mix_minus: bool = True,
+    recording: bool = False,
+    framing: str = "raw",
 ) -> str:
     """The first message to a browser: who it is, and how to send audio."""
     return _encode(
@@ -118,8 +164,13 @@ def hello(
             "rate_hz": RATE_HZ,
             "channels": 1,
             "frame_ms": FRAME_MS,
-            "framing": "raw",
+            "framing": framing,
         },
+        name=name,
+        mode=mode,
+        resumed=resumed,
+        mix_minus=mix_minus,
+        recording=recording,
         limits={
             "max_audio_message_bytes": limits.max_audio_message_bytes,
             "max_control_message_bytes": limits.max_control_message_bytes,
@@ -143,9 +194,25 @@ def flush(reason: str) -> str:
     return _encode("flush", reason=reason)
 
 
-def tool(call_id: str, name: str, status: str) -> str:
+def tool(call_id: str, name: str, status: str, **details: object) -> str:
     """A tool was started, has finished or has failed."""
-    return _encode("tool", call_id=call_id, name=name, status=status)
+    return _encode("tool", call_id=call_id, name=name, status=status, **details)
+
+
+def participants(everybody: Sequence[Participant], *, mix_minus: bool) -> str:
+    """Who is in the conversation."""
+    listed = [asdict(participant) for participant in everybody]
+    return _encode("participants", participants=listed, mix_minus=mix_minus)
+
+
+def session(state: str, message: str) -> str:
+    """The session goes through something."""
+    return _encode("session", state=state, message=message)
+
+
+def announcement(message: Mapping[str, object]) -> str:
+    """A message made above the media host; it has a `type`."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
 
 
 def error(code: str, message: str, *, retryable: bool, fatal: bool) -> str:

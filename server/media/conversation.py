@@ -3,38 +3,44 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
-from server.audio.format import FRAME_MS, SILENCE, Pcm
-from server.audio.mixer import add_up, limit, mix_minus
+from server.audio.format import Pcm
 from server.errors import (
     BridgeError,
     CapacityError,
-    InvalidRequestError,
+    ClientNotFoundError,
     ModelLostError,
-    ModelRejectedError,
-    ModelTimeoutError,
     SessionNotFoundError,
 )
 from server.media import control
-from server.media.assistant import AssistantVoice
 from server.media.client import Client
-from server.media.passage import Passage
+from server.media.mixdown import Mixdown
+from server.media.model_leg import ModelLeg, OwnersEffect
+from server.media.participants import Profiles, participants
 from server.media.protocol import (
     ClientAnswer,
+    ClientChange,
     ClientJoined,
     ClientLeft,
+    ConversationEvent,
     ConversationInfo,
     HostEvent,
     MediaLimits,
+    Participant,
+    ParticipantsChanged,
     SessionEnding,
+    SessionState,
+    SessionStateChanged,
+    TextForTool,
+    ToolConfirmed,
     ToolRequested,
 )
 from server.media.ticker import Ticker
 from server.media.totals import ClientTotals
 from server.realtime import core as rt
-from server.realtime import wire
 from server.realtime.transcripts import Transcript
 from server.realtime.transport import ModelTransport, TransportEvents
 from server.rtc.ice import IcePolicy
@@ -44,6 +50,8 @@ logger = logging.getLogger(__name__)
 
 HOUSEKEEPING_TICKS = 25
 """Twice a second: signs of life, timeouts, what waits for time only."""
+ROLL_CALL_TICKS = 10
+"""Five times a second: who is there, and who speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class ConversationEnd:
 
 
 class Conversation:
-    """Owns its clients and its model leg. `run` lives as long as the conversation."""
+    """Owns its clients and its model leg: `open`, `serve`, `close`."""
 
     def __init__(
         self,
@@ -73,23 +81,24 @@ class Conversation:
         self._limits = limits
         self._emit = emit
         self._loop = asyncio.get_running_loop()
-        self._core = rt.RealtimeCore(info.config)
-        self._voice = AssistantVoice()
+        self._began_s = self._loop.time()
         self._clients: dict[str, Client] = {}
+        self._profiles = Profiles()
+        self._roll: tuple[tuple[Participant, ...], bool] = ((), True)
         self._tool_names: dict[str, str] = {}
         self._leaving: asyncio.Queue[Client | None] = asyncio.Queue()
         """Clients to be closed; None ends the conversation. Bounded by admission."""
-        self._ready: asyncio.Future[None] = self._loop.create_future()
         self._end: ConversationEnd | None = None
-        self._soloist: Client | None = None
-        self._uplink = Passage(self._loop.time())
-        self._downlink = Passage(self._loop.time())
+        self._state: SessionState = "live"
         self._n_ticks = 0
         self._n_clients_seen = 0
         self._n_tools = 0
         self._n_flushes = 0
         self._left = ClientTotals()
-        self._transport = transport(self)
+        self._leg = ModelLeg(info.config, transport, limits=limits, owner=self)
+        self._mixdown = Mixdown(
+            self._leg.send_audio, ticker=ticker, clock=self._loop.time
+        )
 
     @property
     def n_clients(self) -> int:
@@ -105,8 +114,8 @@ class Conversation:
             "clients": self._n_clients_seen,
             "tools": self._n_tools,
             "flushes": self._n_flushes,
-            "assistant_s": round(self._voice.frames * FRAME_MS / 1000, 1),
-            "model_lost_packets": self._transport.lost_packets,
+            "assistant_s": round(self._mixdown.assistant_s, 1),
+            "model_lost_packets": self._leg.lost_packets,
             **asdict(totals),
         }
 
@@ -118,12 +127,7 @@ class Conversation:
         Raises:
             BridgeError: what stood in the way. The caller still calls `close`.
         """
-        await self._transport.open(self._info.config)
-        try:
-            async with asyncio.timeout(self._limits.model_connect_timeout_s):
-                await self._ready
-        except TimeoutError as exc:
-            raise ModelTimeoutError("no configured session in time") from exc
+        await self._leg.open()
 
     async def serve(self) -> ConversationEnd:
         """Serve browsers until the end; call after `open`."""
@@ -141,10 +145,7 @@ class Conversation:
         self._end = ConversationEnd(reason, error)
         self._emit(SessionEnding(self._info.session_id, reason))
         self._ticker.unsubscribe(self.tick)
-        if not self._ready.done():
-            self._ready.set_exception(error or ModelLostError(reason))
-            self._ready.exception()  # it may have nobody who waits for it
-        self._perform(self._core.end())
+        self._leg.end(error or ModelLostError(reason))
         for client in self._clients.values():
             if error is not None:
                 client.send(_error_message(error, fatal=True))
@@ -163,34 +164,59 @@ class Conversation:
                 clients.append(leaving)
         results = await asyncio.gather(
             *(client.close(linger=True) for client in clients),
-            self._transport.close(),
+            self._leg.close(),
             return_exceptions=True,
         )
         for result in results:
             if isinstance(result, Exception):
                 logger.warning("a leg did not close cleanly", exc_info=result)
 
+    def tick(self, due_s: float) -> None:
+        """Every 20 ms: audio; now and then who is there, and who is gone."""
+        self._mixdown.tick([c for c in self._clients.values() if c.is_ready])
+        self._n_ticks += 1
+        if self._n_ticks % ROLL_CALL_TICKS == 0:
+            self._call_the_roll()
+        if self._n_ticks % HOUSEKEEPING_TICKS == 0:
+            self._keep_house(due_s)
+
     # --- browsers
 
-    async def admit(self, offer_sdp: str) -> ClientAnswer:
+    async def admit(
+        self, offer_sdp: str, *, name: str = "", resume_client_id: str | None = None
+    ) -> ClientAnswer:
         """Answer a browser's offer.
+
+        Args:
+            offer_sdp: the offer.
+            name: display name; empty keeps the one from before.
+            resume_client_id: the browser was in this session under this id: it gets
+                the id and its settings back, and its old connection is dropped.
 
         Raises:
             BridgeError: the offer is bad, the conversation is full or over.
         """
         offer = parse_offer(offer_sdp)
-        if self._end is not None or not self._ready.done():
+        if self._end is not None or not self._leg.is_ready:
             raise SessionNotFoundError
-        if len(self._clients) >= self._limits.max_clients:
+        resumed = resume_client_id is not None and resume_client_id in self._profiles
+        client_id = resume_client_id if resumed else None
+        client_id = client_id or secrets.token_urlsafe(12)
+        old = self._clients.get(client_id)
+        if old is None and len(self._clients) >= self._limits.max_clients:
             raise CapacityError(user_message="This conversation is full.")
         client = Client(
-            secrets.token_urlsafe(12),
+            client_id,
             self,
             limits=self._limits,
             policy=self._policy,
             ticker=self._ticker,
+            profile=self._profiles.of(client_id, control.tidy_name(name, self._limits)),
         )
-        self._clients[client.client_id] = client
+        client.is_resumed = resumed
+        if old is not None:
+            self._remove(old)
+        self._clients[client_id] = client
         try:
             sdp = await client.answer(offer)
         except BaseException:
@@ -198,11 +224,37 @@ class Conversation:
             raise
         if self._end is not None:
             raise SessionNotFoundError
-        return ClientAnswer(client.client_id, sdp)
+        return ClientAnswer(client_id, sdp)
+
+    def update_client(self, client_id: str, change: ClientChange) -> None:
+        """Change settings of one browser.
+
+        Raises:
+            ClientNotFoundError: it is not here.
+        """
+        client = self._clients.get(client_id)
+        if client is None:
+            raise ClientNotFoundError
+        if client.profile.apply(change):
+            client.profile_changed()
+            self._call_the_roll()
+
+    def remove_client(self, client_id: str, reason: str) -> None:
+        """Show one browser out; it is told the reason.
+
+        Raises:
+            ClientNotFoundError: it is not here.
+        """
+        client = self._clients.get(client_id)
+        if client is None:
+            raise ClientNotFoundError
+        client.send(control.ended(reason))
+        client.has_last_word = True
+        self.on_client_gone(client, reason)
 
     def on_client_ready(self, client: Client) -> None:
         """From a client: audio and control can flow."""
-        if client.client_id not in self._clients:
+        if self._clients.get(client.client_id) is not client:
             return
         self._n_clients_seen += 1
         config = self._info.config
@@ -215,113 +267,98 @@ class Conversation:
                 voice=config.voice,
                 model_kind=self._info.model_kind,
                 limits=self._limits,
+                name=client.profile.name,
+                mode=client.profile.mode,
+                resumed=client.is_resumed,
+                mix_minus=self._mixdown.mix_minus,
             )
         )
-        client.send(control.state(self._core.state.value))
+        client.send(control.state(self._leg.state.value))
         self._emit(ClientJoined(self._info.session_id, client.client_id))
+        self._note("joined", client_id=client.client_id, name=client.profile.name)
+        self._call_the_roll(newcomer=client)
 
     def on_client_message(self, client: Client, message: control.ClientMessage) -> None:
         """From a client: a valid control message."""
-        now_s = self._loop.time()
+        session_id, client_id = self._info.session_id, client.client_id
         match message:
             case control.Mute(muted):
-                client.mute(muted)
+                self.update_client(client_id, ClientChange(muted=muted))
+            case control.ChangeMode(mode):
+                self.update_client(client_id, ClientChange(mode=mode))
+            case control.Rename(name):
+                self.update_client(client_id, ClientChange(name=name))
             case control.Ping(t):
                 client.send(control.pong(t))
-            case control.Text(text):
-                self._perform(self._core.say_text(text, now_s))
+            case control.Text(text, "voice"):
+                self.say(text)
+            case control.Text(text, ("team" | "coding_agent") as target):
+                self._emit(TextForTool(session_id, client_id, target, text))
+            case control.Confirm(call_id, approve):
+                self._emit(ToolConfirmed(session_id, client_id, call_id, approve))
             case control.Interrupt():
-                self._perform(self._core.interrupt(now_s))
+                self.interrupt()
             case control.Bye():
                 self.on_client_gone(client, "bye")
 
     def on_client_gone(self, client: Client, reason: str) -> None:
         """From a client: it left or was lost."""
         if self._end is None and self._remove(client):
-            self._emit(
-                ClientLeft(
-                    self._info.session_id, client.client_id, reason, self.n_clients
-                )
-            )
+            session_id, client_id = self._info.session_id, client.client_id
+            self._emit(ClientLeft(session_id, client_id, reason, self.n_clients))
+            name = client.profile.name
+            self._note("left", client_id=client_id, name=name, reason=reason)
+            self._call_the_roll()
 
     def _remove(self, client: Client) -> bool:
-        if self._clients.pop(client.client_id, None) is None:
+        if self._clients.get(client.client_id) is not client:
             return False
+        del self._clients[client.client_id]
         self._left.add(client)
         self._leaving.put_nowait(client)
         return True
 
-    # --- audio
+    def _call_the_roll(self, newcomer: Client | None = None) -> None:
+        """Tell everybody who is here when that is news; a newcomer in any case."""
+        roll = participants(self._clients.values()), self._mixdown.mix_minus
+        is_news = roll != self._roll
+        if not is_news and newcomer is None:
+            return
+        self._roll = roll
+        message = control.participants(roll[0], mix_minus=roll[1])
+        if is_news:
+            self.broadcast(message)
+            self._emit(ParticipantsChanged(self._info.session_id, *roll))
+        elif newcomer is not None:
+            newcomer.send(message)
 
-    def tick(self, due_s: float) -> None:
-        """Every 20 ms: microphones to the model, voices to the browsers."""
-        ready = [c for c in self._clients.values() if c.is_ready]
-        soloist = ready[0] if len(ready) == 1 else None
-        if soloist is not self._soloist:
-            self._change_soloist(soloist)
-        if soloist is None:
-            self._mix(ready)
-        else:
-            self._fill_pauses(soloist)
-        self._n_ticks += 1
-        if self._n_ticks % HOUSEKEEPING_TICKS == 0:
-            self._keep_house(due_s)
+    # --- commands
 
-    def _mix(self, ready: list[Client]) -> None:
-        """Everybody to the model, everybody else and the assistant to everybody."""
-        heard = {c: f for c in ready if (f := c.pull_microphone()) is not None}
-        total = add_up(list(heard.values()))
-        self._transport.send_audio(limit(total) if heard else SILENCE)
-        assistant = self._voice.pull()
-        for client in ready:
-            client.send_audio(mix_minus(total, heard.get(client), assistant))
+    def say(self, text: str) -> None:
+        """Typed text, for the model."""
+        self._leg.say_text(text)
 
-    def _change_soloist(self, soloist: Client | None) -> None:
-        if self._soloist is not None:
-            self._soloist.listener = None
-        self._soloist = soloist
-        self._voice.forget()
-        if soloist is not None:
-            self._uplink = Passage(self._loop.time())
-            self._downlink = Passage(self._loop.time())
-            soloist.microphone.flush()
-            soloist.listener = self._on_lone_microphone
+    def interrupt(self) -> None:
+        """Make the assistant stop talking."""
+        self._leg.interrupt()
 
-    def _fill_pauses(self, soloist: Client) -> None:
-        """A lone talker needs no mixing; RTP needs a frame for every 20 ms."""
-        now_s = self._loop.time()
-        if self._uplink.must_fill(now_s):
-            self._transport.send_audio(SILENCE)
-        if not soloist.takes_audio_as_it_comes and self._downlink.must_fill(now_s):
-            soloist.send_audio(SILENCE)
+    def set_mix_minus(self, on: bool) -> None:
+        """Whether participants hear each other."""
+        self._mixdown.mix_minus = on
+        self._call_the_roll()
 
-    def _on_lone_microphone(self, pcm: Pcm) -> None:
-        for frame in self._uplink.take(pcm, self._loop.time()):
-            self._transport.send_audio(frame)
+    def announce(self, message: Mapping[str, object]) -> None:
+        """Send a control message, made above, to everybody."""
+        self.broadcast(control.announcement(message))
 
-    def on_model_audio(self, pcm: Pcm) -> None:
-        """From the model leg: the assistant's voice, as it comes."""
-        soloist = self._soloist
-        now_s = self._loop.time()
-        for frame in self._voice.frames_of(pcm, now_s):
-            if soloist is None:
-                if self._clients:
-                    self._voice.keep(frame, lead_ms=self._ticker.lead_ms())
-            elif soloist.takes_audio_as_it_comes:
-                soloist.send_audio(frame)
-            else:
-                for paced in self._downlink.take(frame, now_s):
-                    soloist.send_audio(paced)
-
-    # --- the model
-
-    def on_model_event(self, event: wire.ServerEvent) -> None:
-        """From the model leg: one event."""
-        self._perform(self._core.receive(event, self._loop.time()))
-
-    def on_model_lost(self, reason: str) -> None:
-        """From the model leg: it is over."""
-        self.finish("model_lost", ModelLostError(reason))
+    def show_state(self, state: SessionState, message: str = "") -> None:
+        """Tell everybody what the session goes through."""
+        if state == self._state:
+            return
+        self._state = state
+        self.broadcast(control.session(state, message))
+        self._emit(SessionStateChanged(self._info.session_id, state, message))
+        self._note("session", state=state, message=message)
 
     def tool_finished(self, call_id: str, output: str, *, success: bool) -> None:
         """A tool that was requested is done; unknown calls are ignored."""
@@ -329,60 +366,76 @@ class Conversation:
         if name is None:
             return
         status = "finished" if success else "failed"
-        self._broadcast(control.tool(call_id, name, status))
-        self._perform(self._core.tool_finished(call_id, output, self._loop.time()))
+        self.broadcast(control.tool(call_id, name, status))
+        self._note("tool", call_id=call_id, name=name, status=status, output=output)
+        self._leg.tool_finished(call_id, output)
 
-    def _perform(self, effects: list[rt.Effect]) -> None:
-        for effect in effects:
-            self._perform_one(effect)
-
-    def _perform_one(self, effect: rt.Effect) -> None:
-        match effect:
-            case rt.Send(event):
-                self._transport.send_event(event)
-            case Transcript():
-                self._broadcast(
-                    control.transcript(
-                        effect.role, effect.item_id, effect.text, effect.final
-                    )
-                )
-            case rt.StateChanged(state):
-                self._broadcast(control.state(state.value))
-            case rt.Flush(reason):
-                self._n_flushes += 1
-                self._voice.flush(self._loop.time())
-                self._broadcast(control.flush(reason))
-            case rt.CallTool(call_id, name, arguments):
-                self._n_tools += 1
-                self._tool_names[call_id] = name
-                self._broadcast(control.tool(call_id, name, "started"))
-                session_id = self._info.session_id
-                self._emit(ToolRequested(session_id, call_id, name, arguments))
-            case rt.Notice(code, message):
-                self._broadcast(
-                    control.error(code, message, retryable=True, fatal=False)
-                )
-            case rt.Ready():
-                if not self._ready.done():
-                    self._ready.set_result(None)
-            case rt.Rejected(message, param):
-                self.finish("model_rejected", _rejection(message, param))
-            case rt.Ended(code, message):
-                error = ModelLostError(code, user_message=message)
-                self.finish(code, error)
-
-    def _broadcast(self, message: str) -> None:
+    def broadcast(self, message: str) -> None:
+        """Send one encoded control message to everybody."""
         for client in list(self._clients.values()):
             client.send(message)
 
+    # --- the model
+
+    def on_model_audio(self, pcm: Pcm) -> None:
+        """From the model leg: the assistant's voice, as it comes."""
+        self._mixdown.on_model_audio(pcm)
+
+    def on_leg_ended(self, reason: str, error: BridgeError) -> None:
+        """From the model leg: it is over for good."""
+        self.finish(reason, error)
+
+    def on_leg_effect(self, effect: OwnersEffect) -> None:
+        """From the model leg: something for the browsers or the tools."""
+        match effect:
+            case Transcript(role, item_id, text, final):
+                self.broadcast(control.transcript(role, item_id, text, final))
+                self._note(
+                    "transcript", role=role, item_id=item_id, text=text, final=final
+                )
+            case rt.StateChanged(state):
+                self.broadcast(control.state(state.value))
+            case rt.Flush(reason):
+                self._n_flushes += 1
+                self._mixdown.flush()
+                self.broadcast(control.flush(reason))
+                self._note("flush", reason=reason)
+            case rt.CallTool(call_id, name, arguments):
+                self._n_tools += 1
+                self._tool_names[call_id] = name
+                self.broadcast(control.tool(call_id, name, "started"))
+                self._note(
+                    "tool",
+                    call_id=call_id,
+                    name=name,
+                    status="started",
+                    arguments=arguments,
+                )
+                session_id = self._info.session_id
+                self._emit(ToolRequested(session_id, call_id, name, arguments))
+            case rt.Notice(code, message):
+                self.broadcast(
+                    control.error(code, message, retryable=True, fatal=False)
+                )
+                self._note("notice", code=code, message=message)
+
+    def _note(self, kind: str, **data: object) -> None:
+        """Something worth remembering."""
+        offset_ms = round((self._loop.time() - self._began_s) * 1000)
+        self._emit(
+            ConversationEvent(
+                self._info.session_id,
+                self._info.conversation_id,
+                kind,
+                data,
+                time.time(),
+                offset_ms,
+            )
+        )
+
     def _keep_house(self, now_s: float) -> None:
         limits = self._limits
-        self._perform(self._core.advance(now_s))
-        self._transport.probe()
-        silent_s = self._transport.silent_s()
-        if silent_s > limits.model_silence_timeout_s:
-            self.on_model_lost(f"nothing heard for {silent_s:.1f} s")
-            return
+        self._leg.check(now_s)
         for client in list(self._clients.values()):
             client.check()
             if client.is_ready:
@@ -394,7 +447,8 @@ class Conversation:
 
 async def _close_quietly(client: Client) -> None:
     try:
-        await client.close(linger=False)
+        # What it was told last, if anything, shall reach it.
+        await client.close(linger=client.has_last_word)
     except Exception:
         # One connection that cannot be closed must not end the conversation.
         logger.exception("a client did not close cleanly")
@@ -404,9 +458,3 @@ def _error_message(error: BridgeError, *, fatal: bool) -> str:
     return control.error(
         error.code, error.user_message, retryable=error.retryable, fatal=fatal
     )
-
-
-def _rejection(message: str, param: str) -> BridgeError:
-    if param.endswith("voice"):
-        return InvalidRequestError("voice: the voice service does not know this voice.")
-    return ModelRejectedError(f"session.update refused: {param}")

@@ -6,16 +6,18 @@ same process or behind a socket without anybody above noticing.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from server.errors import BridgeError, CapacityError, SessionNotFoundError
 from server.media.conversation import Conversation
 from server.media.protocol import (
     ClientAnswer,
+    ClientChange,
     ConversationInfo,
     HostEvent,
     MediaLimits,
     SessionEnded,
+    SessionState,
 )
 from server.media.ticker import Ticker
 from server.realtime.signalling import ModelEndpoint
@@ -92,13 +94,72 @@ class MediaHost:
         finally:
             del self._opening[info.session_id]
 
-    async def admit(self, session_id: str, offer_sdp: str) -> ClientAnswer:
-        """Answer the offer of one more browser.
+    async def admit(
+        self,
+        session_id: str,
+        offer_sdp: str,
+        *,
+        name: str = "",
+        resume_client_id: str | None = None,
+    ) -> ClientAnswer:
+        """Answer the offer of one more browser, or of one that comes back.
 
         Raises:
             BridgeError: the offer is bad, or the session unknown or full.
         """
-        return await self._find(session_id).admit(offer_sdp)
+        return await self._find(session_id).admit(
+            offer_sdp, name=name, resume_client_id=resume_client_id
+        )
+
+    async def update_client(
+        self, session_id: str, client_id: str, change: ClientChange
+    ) -> None:
+        """Change settings of one browser.
+
+        Raises:
+            BridgeError: no such session or client.
+        """
+        self._find(session_id).update_client(client_id, change)
+
+    async def remove_client(self, session_id: str, client_id: str, reason: str) -> None:
+        """Show one browser out.
+
+        Raises:
+            BridgeError: no such session or client.
+        """
+        self._find(session_id).remove_client(client_id, reason)
+
+    def say(self, session_id: str, text: str) -> None:
+        """Typed text, for the model; a session that is over is ignored."""
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.say(text)
+
+    def interrupt(self, session_id: str) -> None:
+        """Make the assistant stop talking."""
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.interrupt()
+
+    def announce(self, session_id: str, message: Mapping[str, object]) -> None:
+        """Send a control message, made above, to every browser of a session."""
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.announce(message)
+
+    def show_state(
+        self, session_id: str, state: SessionState, message: str = ""
+    ) -> None:
+        """Tell every browser of a session what the session goes through."""
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.show_state(state, message)
+
+    def set_mix_minus(self, session_id: str, on: bool) -> None:
+        """Whether the participants of a session hear each other."""
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.set_mix_minus(on)
 
     def tool_finished(
         self, session_id: str, call_id: str, output: str, *, success: bool

@@ -2,8 +2,9 @@
 may as well live in another process.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from server.realtime.config import SessionConfig
 
@@ -18,12 +19,42 @@ class ConversationInfo:
     config: SessionConfig
 
 
+Mode: TypeAlias = Literal["both", "listen", "speak"]
+"""What a browser does: talk and hear, only hear, or only talk."""
+SessionState: TypeAlias = Literal["live", "recovering", "handing_over", "draining"]
+
+
 @dataclass(frozen=True, slots=True)
 class ClientAnswer:
     """The answer to one browser's offer."""
 
     client_id: str
     sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientChange:
+    """What to change about a browser; None leaves it as it is."""
+
+    muted: bool | None = None
+    volume: float | None = None
+    """Gain of its microphone in the mix, 0 to 2; 1 is as it came."""
+    mode: Mode | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One browser as the others see it."""
+
+    client_id: str
+    name: str
+    leg: str
+    """How its audio travels: raw, pcm16.v1, opus.v1 or track."""
+    muted: bool
+    volume: float
+    mode: Mode
+    speaking: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +87,63 @@ class ToolRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class ParticipantsChanged:
+    """Who is in the conversation, and how; whole at every change."""
+
+    session_id: str
+    participants: tuple[Participant, ...]
+    mix_minus: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolConfirmed:
+    """Somebody said yes or no to a tool that waits for confirmation."""
+
+    session_id: str
+    client_id: str
+    call_id: str
+    approve: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TextForTool:
+    """Text typed for somebody other than the voice: the team, the coding agent."""
+
+    session_id: str
+    client_id: str
+    target: Literal["team", "coding_agent"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStateChanged:
+    """The session goes through something its users should know of."""
+
+    session_id: str
+    state: SessionState
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationEvent:
+    """Something worth remembering happened in a conversation.
+
+    Kinds and their `data`: `joined` and `left` {client_id, name, reason}, `transcript`
+    {role, item_id, text, final}, `tool` {call_id, name, status, arguments, output},
+    `flush` {reason}, `notice` {code, message}, `session` {state, message}.
+    """
+
+    session_id: str
+    conversation_id: str
+    kind: str
+    data: Mapping[str, Any]
+    at_s: float
+    """Seconds since the epoch."""
+    offset_ms: int
+    """Since the session began: the place on the timeline of its recording."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnding:
     """The session has begun to end: nobody can join it any more."""
 
@@ -72,7 +160,16 @@ class SessionEnded:
 
 
 HostEvent: TypeAlias = (
-    ClientJoined | ClientLeft | ToolRequested | SessionEnding | SessionEnded
+    ClientJoined
+    | ClientLeft
+    | ToolRequested
+    | ParticipantsChanged
+    | ToolConfirmed
+    | TextForTool
+    | SessionStateChanged
+    | ConversationEvent
+    | SessionEnding
+    | SessionEnded
 )
 
 
@@ -84,6 +181,7 @@ class MediaLimits:
     """200 ms: what the playout buffer of a client holds."""
     max_control_message_bytes: int = 16_384
     max_text_chars: int = 4_000
+    max_name_chars: int = 40
     max_clients: int = 8
     client_connect_timeout_s: float = 20.0
     client_silence_timeout_s: float = 15.0
