@@ -6,6 +6,7 @@ Source: protocol notes A1.1 and A1.2.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -30,15 +31,31 @@ class ToolStarted:
 
     source: str
     name: str
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolEnded:
-    """The agent's tool returned."""
+    """The agent's tool returned. Claude Code names every tool "tool": go by the id."""
 
     name: str
     result: str
     is_error: bool
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something is amiss, the run goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complained:
+    """One line of a process's standard error: noise, until the process dies of it."""
+
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,8 @@ RunnerEvent: TypeAlias = (
     | Said
     | ToolStarted
     | ToolEnded
+    | Warned
+    | Complained
     | RunResult
     | RunEnded
     | RunFailed
@@ -84,8 +103,19 @@ RunnerEvent: TypeAlias = (
 )
 
 
+MAX_PARSED_CHARS = 1 << 20
+"""Parsing more would hold the event loop for longer than half a frame of audio. Only a
+result is that long: it repeats the transcript, which is known by then."""
+_TEAM_CONTROL = re.compile(r"^\s*NEXT AGENT:.*$|\bTERMINATE\b", re.MULTILINE)
+"""How the agents of a team steer each other; nothing for human ears."""
+_RESULT_HEAD = re.compile(r'\s*\{[^{}]{0,200}"type"\s*:\s*"(?i:taskresult)"')
+
+
 def decode(text: str) -> list[RunnerEvent]:
     """The events in one message; several tool calls make several. Never raises."""
+    if len(text) > MAX_PARSED_CHARS:
+        is_result = _RESULT_HEAD.match(text) is not None
+        return [RunResult("", True, is_last=False) if is_result else Other("too long")]
     try:
         envelope = json.loads(text)
     except (ValueError, RecursionError):
@@ -101,16 +131,21 @@ def decode(text: str) -> list[RunnerEvent]:
             return _said(data)
         case "toolcallrequestevent":
             calls = _entries(data, "name")
-            return [ToolStarted(_text(data, "source"), _text(c, "name")) for c in calls]
+            source = _text(data, "source")
+            return [ToolStarted(source, _text(c, "name"), _call_id(c)) for c in calls]
         case "toolcallexecutionevent":
             return [_tool_ended(result) for result in _entries(data, "name")]
         case "taskresult":
             return [_claude_result(data) if is_claude else _nested_result(data)]
         case "system":
             return _system(_text(data, "message"), kind)
-        case "error" if not is_claude:
+        case "warning":
+            return [Warned(_text(data, "message"))]
+        case "error" if is_claude:
+            # One line of Claude Code's stderr each, not the end of anything.
+            return [Complained(_text(data, "message"))]
+        case "error":
             return [RunFailed(_text(data, "message") or "The agent run failed.")]
-    # A Claude `Error` is one line of stderr each, not the end of anything.
     return [Other(kind)]
 
 
@@ -119,14 +154,22 @@ def _text(fields: Mapping[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _call_id(entry: Mapping[str, Any]) -> str:
+    return _text(entry, "id") or _text(entry, "call_id")
+
+
 def _said(data: Mapping[str, Any]) -> list[RunnerEvent]:
     source = _text(data, "source")
-    text = _content_text(data.get("content"))
+    text = _without_control(_content_text(data.get("content")))
     if source == "user" or _text(data, "role") == "user":
         return [RunStarted()]  # the task, echoed
     if not text:
         return [Other("textmessage")]
     return [Said(source, text)]
+
+
+def _without_control(text: str) -> str:
+    return _TEAM_CONTROL.sub("", text).strip()
 
 
 def _content_text(content: object) -> str:
@@ -148,14 +191,17 @@ def _entries(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 def _tool_ended(result: Mapping[str, Any]) -> ToolEnded:
     text = _content_text(result.get("content")) or _content_text(result.get("result"))
-    return ToolEnded(_text(result, "name"), text, result.get("is_error") is True)
+    # A result names its call by `call_id`; its own `id`, where there is one, is another.
+    call_id = _text(result, "call_id") or _text(result, "id")
+    is_error = result.get("is_error") is True
+    return ToolEnded(_text(result, "name"), text, is_error, call_id)
 
 
 def _nested_result(data: Mapping[str, Any]) -> RunResult:
     messages = data.get("messages")
     for message in reversed(messages if isinstance(messages, list) else []):
         if isinstance(message, dict) and message.get("source") != "user":
-            text = _text(message, "content").strip()
+            text = _without_control(_text(message, "content"))
             if text:
                 return RunResult(text, success=True, is_last=False)
     return RunResult("", success=True, is_last=False)

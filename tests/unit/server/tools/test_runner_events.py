@@ -39,8 +39,8 @@ def claude(kind: str, **data: Any) -> str:
                 ],
             ),
             [
-                ev.ToolStarted("Researcher", "web_search"),
-                ev.ToolStarted("Researcher", "read_file"),
+                ev.ToolStarted("Researcher", "web_search", "1"),
+                ev.ToolStarted("Researcher", "read_file", "2"),
             ],
         ),
         (
@@ -56,7 +56,7 @@ def claude(kind: str, **data: Any) -> str:
                     }
                 ],
             ),
-            [ev.ToolEnded("web_search", "no network", True)],
+            [ev.ToolEnded("web_search", "no network", True, "1")],
         ),
         (
             nested(
@@ -66,9 +66,18 @@ def claude(kind: str, **data: Any) -> str:
                     {"source": "user", "content": "task"},
                     {"source": "Engineer", "content": "Four folders."},
                     {"source": "Engineer", "content": [{"not": "text"}]},
+                    {"source": "Orchestrator", "content": "TERMINATE"},
                 ],
             ),
             [ev.RunResult("Four folders.", success=True, is_last=False)],
+        ),
+        (
+            nested("textmessage", source="O", content="Fine.\nNEXT AGENT: Engineer"),
+            [ev.Said("O", "Fine.")],
+        ),
+        (
+            nested("textmessage", source="O", content="TERMINATE"),
+            [ev.Other("textmessage")],
         ),
         (
             nested("system", message="Agent run finished."),
@@ -92,14 +101,25 @@ def claude(kind: str, **data: Any) -> str:
         ),
         (
             claude(
-                "ToolCallRequestEvent", source="ClaudeCode", name="Bash", arguments={}
+                "ToolCallRequestEvent",
+                source="ClaudeCode",
+                name="Bash",
+                arguments={},
+                id="toolu_1",
             ),
-            [ev.ToolStarted("ClaudeCode", "Bash")],
+            [ev.ToolStarted("ClaudeCode", "Bash", "toolu_1")],
         ),
         (
-            claude("ToolCallExecutionEvent", name="tool", result="ok", is_error=False),
-            [ev.ToolEnded("tool", "ok", False)],
+            claude(
+                "ToolCallExecutionEvent",
+                name="tool",
+                result="ok",
+                is_error=False,
+                id="toolu_1",
+            ),
+            [ev.ToolEnded("tool", "ok", False, "toolu_1")],
         ),
+        (nested("warning", message="No such tool"), [ev.Warned("No such tool")]),
         (
             claude("TaskResult", outcome="success", message="Tests pass."),
             [ev.RunResult("Tests pass.", success=True, is_last=True)],
@@ -110,7 +130,7 @@ def claude(kind: str, **data: Any) -> str:
         ),
         (
             claude("Error", message="warning: deprecated", source="claude_stderr"),
-            [ev.Other("Error")],
+            [ev.Complained("warning: deprecated")],
         ),
         (
             claude("system", message="Claude Code session initialized"),
@@ -129,6 +149,18 @@ def test_several_blocks_of_text_are_one_text() -> None:
 
     assert ev.decode(nested("textmessage", source="A", content=blocks)) == [
         ev.Said("A", "One.\nTwo.")
+    ]
+
+
+def test_a_huge_result_is_not_parsed_but_ends_the_run() -> None:
+    """A result repeats the transcript; parsing megabytes would stop the audio."""
+    messages = [{"source": "A", "content": "x" * (2 << 20)}]
+
+    assert ev.decode(nested("taskresult", messages=messages)) == [
+        ev.RunResult("", success=True, is_last=False)
+    ]
+    assert ev.decode(nested("textmessage", content="x" * (2 << 20))) == [
+        ev.Other("too long")
     ]
 
 
