@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +14,9 @@ import numpy as np
 from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
 from simulator.capture import CaptureClock
 from simulator.mouth import Mouth
+from simulator.parcel import Parcel
 from simulator.peer import Leg, Peer, PeerEvents
-from simulator.playout import Arrivals, PlayoutConfig, render
+from simulator.playout import Arrivals, PlayoutConfig
 from simulator.record import CallRecord
 from simulator.relay import Relay
 from simulator.scenario import Part
@@ -54,7 +56,8 @@ class CallPlan:
 
 class Call:
     """One call; `run` once. It never raises for what goes wrong on the line: the
-    record's `failure` says so. Cancelling `run` hangs up."""
+    record's `failure` says so. `hang_up` ends it as a person would; so does cancelling
+    `run`."""
 
     def __init__(
         self,
@@ -62,8 +65,18 @@ class Call:
         api: BridgeApi,
         clock: CaptureClock,
         relay: Relay | None = None,
+        *,
+        on_talking: Callable[[], None] = lambda: None,
     ) -> None:
+        """Args:
+        plan: what to do.
+        api: the bridge.
+        clock: fires the microphone; entered already.
+        relay: leads the call over an impaired network.
+        on_talking: called when the call is connected and the talk begins.
+        """
         self._plan = plan
+        self._on_talking = on_talking
         self._relay = relay
         self._api = api
         self._clock = clock
@@ -82,6 +95,13 @@ class Call:
         self._arrivals = Arrivals()
         self._n_messages = 0
         self._peer: Peer | None = None
+        self._was_hung_up = False
+
+    def hang_up(self) -> None:
+        """End the call now. A call that was not connected yet is a failed one."""
+        self._was_hung_up = True
+        self._over.set()
+        self._answered.set()
 
     @property
     def session_id(self) -> str | None:
@@ -136,6 +156,7 @@ class Call:
         if self._over.is_set():
             raise CallFailedError(record.failure or "ended before hello")
         steps.done("hello")
+        self._on_talking()
 
     async def _exchange(self, session_id: str, offer: str) -> str:
         async def post(offer: str) -> str:
@@ -160,7 +181,7 @@ class Call:
         try:
             async with asyncio.timeout(seconds):
                 await self._over.wait()
-            if not self._mouth.is_done:
+            if not (self._mouth.is_done or self._was_hung_up):
                 self.fail("the bridge ended the call early")
         except TimeoutError:
             pass
@@ -173,18 +194,9 @@ class Call:
             record.unanswered = self._mouth.unanswered_at(record.hung_up_s)
             record.flushes_s = self._arrivals.flushes_s
 
-    def hear(self) -> CallRecord:
-        """Play what arrived to the ear; the whole record. For when no call is under
-        way: it takes about 2 ms per second of sound."""
-        record = self._record
-        if record.talk_s > 0:
-            record.ear = render(
-                self._arrivals,
-                start_s=record.hung_up_s - record.talk_s,
-                end_s=record.hung_up_s,
-                config=self._plan.playout,
-            )
-        return record
+    def parcel(self) -> Parcel:
+        """The finished call, for who analyses it."""
+        return Parcel(self._record, self._arrivals, self._plan.playout)
 
     async def _hang_up(self) -> None:
         try:

@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,10 @@ TOGETHER_S = 0.0005
 
 LAG_EVERY_S = 0.1
 """How often the loop's own lag is sampled."""
+
+MAX_LATENESS = 500_000
+MAX_LAGS = 40_000
+"""What is remembered of a run that goes on for hours: the newest; older is dropped."""
 
 
 @dataclass(slots=True)
@@ -44,10 +49,24 @@ class Microphone:
 class ClockHealth:
     """How well this process kept time."""
 
-    lateness_ms: list[float] = field(default_factory=list)
+    lateness_ms: deque[float] = field(
+        default_factory=lambda: deque(maxlen=MAX_LATENESS)
+    )
     """Of every frame of every microphone."""
-    loop_lag_ms: list[float] = field(default_factory=list)
-    """Of the loop, sampled ten times a second."""
+    lags: deque[tuple[float, float]] = field(
+        default_factory=lambda: deque(maxlen=MAX_LAGS)
+    )
+    """(when, ms) of the loop, sampled ten times a second."""
+
+    @property
+    def loop_lag_ms(self) -> list[float]:
+        """Every sample of the loop's lag."""
+        return [lag_ms for _, lag_ms in self.lags]
+
+    def loop_lag_since(self, start_s: float) -> list[float]:
+        """The loop's lag since a time, in ms."""
+        newest = itertools.takewhile(lambda lag: lag[0] >= start_s, reversed(self.lags))
+        return [lag_ms for _, lag_ms in newest]
 
 
 class CaptureClock:
@@ -117,7 +136,7 @@ class CaptureClock:
         assert self._loop is not None
         now_s = time.monotonic()
         if due_s is not None:
-            self.health.loop_lag_ms.append(max(0.0, now_s - due_s) * 1000)
+            self.health.lags.append((now_s, max(0.0, now_s - due_s) * 1000))
         self._lag_timer = self._loop.call_later(
             LAG_EVERY_S, self._watch_lag, now_s + LAG_EVERY_S
         )

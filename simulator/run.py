@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -14,18 +13,17 @@ from typing import Any
 
 import aiohttp
 
+from simulator.analyst import NO_FAKE, analyse
 from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
 from simulator.call import Call, CallPlan
 from simulator.capture import CaptureClock
-from simulator.conversation import Line, converse
-from simulator.fake_control import FakeControl, FakeUnavailableError
-from simulator.keep import keep_call
+from simulator.conversation import CallTerms, Conversation, Line, call_plans
+from simulator.fake_control import FakeControl
 from simulator.machine import CpuReading
-from simulator.measures import measure
 from simulator.network import Profile
 from simulator.peer import Leg
 from simulator.playout import PlayoutConfig
-from simulator.record import CallRecord, ModelRecord
+from simulator.record import CallRecord
 from simulator.relay import Relay
 from simulator.result import CallResult, GeneratorHealth, percentiles, summary
 from simulator.scenario import Scenario
@@ -137,7 +135,7 @@ def _fake(
     if url is None and isinstance(model, dict):
         url = model.get("fake_url")
     if url is None:
-        return None, "no fake to ask: its address is neither given nor in /healthz"
+        return None, NO_FAKE
     return FakeControl(http, url), None
 
 
@@ -156,7 +154,7 @@ async def _calls(
 
     async def one(number: int, callers: list[CallPlan]) -> list[Call]:
         await asyncio.sleep(number * plan.stagger_s)
-        return await converse(callers, line, on_over)
+        return await Conversation(callers, line, on_over=on_over).run()
 
     async with asyncio.TaskGroup() as group:
         tasks = [
@@ -169,32 +167,16 @@ async def _calls(
 def _call_plans(plan: RunPlan) -> list[list[CallPlan]]:
     """The callers of each conversation, numbered through."""
     numbers = itertools.count()
-    plans = []
-    for conversation in range(plan.sessions):
-        tag = f"sim-{uuid.uuid4().hex}"
-        conversation_id = str(uuid.uuid4())
-        callers = []
-        for part in plan.scenario(conversation).parts:
-            until_s = plan.seconds if part.leaves_s is None else part.leaves_s
-            until_s = min(until_s, plan.seconds)
-            if part.joins_s >= until_s:
-                continue
-            callers.append(
-                CallPlan(
-                    index=next(numbers),
-                    part=part,
-                    seconds=until_s - part.joins_s,
-                    leg=plan.leg,
-                    tag=tag,
-                    conversation=conversation,
-                    conversation_id=conversation_id,
-                    playout=plan.playout,
-                    addresses=plan.addresses,
-                    deadlines=plan.deadlines,
-                )
-            )
-        plans.append(callers)
-    return plans
+    return [
+        call_plans(
+            plan.scenario(conversation),
+            CallTerms(plan.seconds, plan.leg, plan.playout, plan.addresses),
+            numbers=numbers,
+            conversation=conversation,
+            deadlines=plan.deadlines,
+        )
+        for conversation in range(plan.sessions)
+    ]
 
 
 async def _health_after(api: BridgeApi) -> dict[str, Any]:
@@ -230,27 +212,7 @@ async def _analyse_all(
 ) -> list[CallResult]:
     """One conversation after the other, so that only one's sound is in memory twice."""
     results = []
-    records = [call.hear() for call in calls]
-    for _, group in itertools.groupby(records, key=lambda r: r.conversation):
-        callers = list(group)
-        model, why_not = await _model_record(callers, fake, reason)
-        for record in callers:
-            others = [o for o in callers if o is not record and o.ear is not None]
-            measures = measure(record, model, why_not, others)
-            if plan.keep is not None:
-                keep_call(plan.keep, record, model, measures)
-            results.append(CallResult(record, measures))
+    parcels = [call.parcel() for call in calls]
+    for _, group in itertools.groupby(parcels, key=lambda p: p.record.conversation):
+        results += await analyse(list(group), fake, reason=reason, keep=plan.keep)
     return results
-
-
-async def _model_record(
-    callers: list[CallRecord], fake: FakeControl | None, reason: str | None
-) -> tuple[ModelRecord | None, str | None]:
-    if all(record.ear is None for record in callers):
-        return None, "the call never began"
-    if fake is None:
-        return None, reason
-    try:
-        return await fake.record(callers[0].tag), None
-    except FakeUnavailableError as exc:
-        return None, str(exc)
