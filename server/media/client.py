@@ -55,13 +55,14 @@ class Client:
         policy: IcePolicy,
         ticker: Ticker,
         profile: Profile,
+        is_resumed: bool = False,
     ) -> None:
         self.client_id = client_id
         self.is_ready = False
         self.profile = profile
         self.is_speaking = False
         """As the mixdown hears it."""
-        self.is_resumed = False
+        self.is_resumed = is_resumed
         """It was here before, under the same id."""
         self.has_last_word = False
         """It is being shown out and must still be told so."""

@@ -1,6 +1,6 @@
 """Counts over all browsers of a conversation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from server.audio.format import samples_to_ms
 from server.media.client import Client
@@ -15,6 +15,12 @@ class ClientTotals:
     mic_underruns: int = 0
     sent_frames: int = 0
     dropped_frames: int = 0
+
+    def include(self, other: "ClientTotals") -> None:
+        """Include what was counted elsewhere."""
+        for field in fields(self):
+            name = field.name
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def add(self, client: Client) -> None:
         """Include one browser."""

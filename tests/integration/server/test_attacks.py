@@ -106,7 +106,7 @@ async def test_a_browser_that_takes_no_packets_loses_frames_and_delays_nobody(
         await other.speak(np.zeros(3 * 24_000, np.int16))
         heard = len(other.heard) - before
         (conversation,) = bridge.app.state.bridge._host._conversations.values()
-        legs = {c.client_id: c for c in conversation._clients.values()}
+        legs = {c.client_id: c for c in conversation._audience}
         channel = legs[stuck.client_id]._peer._audio
 
         assert channel.bufferedAmount <= 11 * 960
