@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, replace
@@ -12,10 +13,16 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import httpx
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from server import __version__
+from server.auth.authenticator import Authenticator
+from server.auth.limits import Rate
+from server.auth.secret import load_secret
+from server.auth.tokens import TokenSigner
 from server.embedded_fake import EmbeddedFake
 from server.http import errors as http_errors
+from server.http.gate import Gate, GateLimits
 from server.http.page import SecurityHeaders, mount_page
 from server.http.realtime import router as realtime_router
 from server.media.host import MediaHost
@@ -74,6 +81,23 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         redoc_url=None,
     )
     app.state.registry = None
+    app.state.authenticator = authenticator = _make_authenticator(settings)
+    app.add_middleware(
+        Gate,
+        authenticator=authenticator,
+        allowed_origins=settings.allowed_origins,
+        limits=GateLimits(
+            principal=Rate(settings.requests_per_s, 6 * settings.requests_per_s)
+        ),
+    )
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["X-Voicebridge-*", "Retry-After"],
+        )
     app.add_middleware(SecurityHeaders)
     http_errors.install(app)
     app.include_router(realtime_router)
@@ -86,6 +110,18 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
 
     mount_page(app, settings.web_root or DEFAULT_WEB_ROOT)
     return app
+
+
+def _make_authenticator(settings: Settings) -> Authenticator:
+    given = settings.token_secret
+    secret = load_secret(
+        given.get_secret_value() if given is not None else None, settings.data_dir
+    )
+    return Authenticator(
+        settings.key_ring,
+        TokenSigner(secret, now_s=time.time),
+        monotonic_s=time.monotonic,
+    )
 
 
 class _Bridge:
@@ -254,7 +290,7 @@ class _SessionMaker:
         tools = builtin_tools(nested, claude, timeout_s=settings.tool_timeout_s)
 
         def deliver(call_id: str, output: str, success: bool) -> None:
-            self._host.tool_finished(session_id, call_id, output, success=success)
+            self._host.tool_finished(session_id, call_id, output)
 
         config = SessionConfig(
             model=settings.openai_realtime_model,

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from server.auth.keys import KeyRing
+from server.auth.origins import normal_origin
 from server.errors import StartError
 
 PREFIX = "VOICEBRIDGE_"
@@ -54,6 +56,33 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     web_root: Path | None = None
     """Folder of the page; by default the one that ships with the project."""
+
+    data_dir: Path = Field(default_factory=lambda: default_data_dir())
+    """What outlives a restart: the secret that signs tokens, the store, recordings."""
+
+    # --- who may come in
+    api_keys: SecretStr | None = None
+    """`owner:key`, comma separated; several of one owner while a key is replaced.
+    Instead of the key `sha256:` and its digest. Without keys the server is open, and
+    then it listens on loopback only."""
+    token_secret: SecretStr | None = None
+    """Signs tokens; by default made once and kept in the data folder."""
+    token_ttl_s: Seconds = 43_200.0
+    """How long session and client tokens are good, at most."""
+    invitation_ttl_s: Seconds = 3_600.0
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Pages of other sites that may use the API, comma separated."""
+    trusted_proxies: str = "127.0.0.1,::1"
+    """Whose `X-Forwarded-For` is believed, comma separated addresses or networks."""
+    public_url: str | None = None
+    """Where browsers find this server, for the links of invitations; by default the
+    address the request came to."""
+    requests_per_s: float = Field(50.0, gt=0)
+    """Of one owner or one token, six times as many in a burst."""
+    sessions_per_s: float = Field(5.0, gt=0)
+    """New sessions of one owner, twenty times as many in a burst."""
+    drain_s: float = Field(10.0, ge=0, le=86_400)
+    """How long calls may go on after the first SIGTERM."""
 
     media_path: Literal["lean", "aiortc"] = "lean"
     """Which code carries media: ours, or aiortc's own (several times the CPU)."""
@@ -110,6 +139,39 @@ class Settings(BaseSettings):
             ipaddress.ip_address(address)
         return value
 
+    @field_validator("api_keys")
+    @classmethod
+    def _check_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            KeyRing(_key_entries(value))
+        except StartError as exc:
+            raise ValueError(str(exc)) from None
+        return value
+
+    @field_validator("token_secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("needs at least 32 characters")
+        return value
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(normal_origin(origin) for origin in value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        return normal_origin(value) if value is not None else None
+
     @field_validator("openai_base_url")
     @classmethod
     def _check_base_url(cls, value: str | None) -> str | None:
@@ -134,10 +196,38 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _keys_for_a_network(self) -> "Settings":
+        if not is_loopback(self.host) and not _key_entries(self.api_keys):
+            raise ValueError(
+                f"{PREFIX}API_KEYS: needed, because {PREFIX}HOST is not a loopback "
+                "address: without keys everybody on the network could make calls"
+            )
+        return self
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """Whose keys are good."""
+        return KeyRing(_key_entries(self.api_keys))
+
     @property
     def uses_embedded_fake(self) -> bool:
         """True when neither a key nor a local service is configured."""
         return self.openai_api_key is None and self.openai_base_url is None
+
+
+def _key_entries(keys: SecretStr | None) -> list[str]:
+    if keys is None:
+        return []
+    parts = (part.strip() for part in keys.get_secret_value().split(","))
+    return [part for part in parts if part]
+
+
+def default_data_dir() -> Path:
+    """Where programs keep what they must not lose, by the XDG rules."""
+    given = os.environ.get("XDG_DATA_HOME")
+    base = Path(given) if given else Path("~/.local/share").expanduser()
+    return base / "voicebridge"
 
 
 def is_loopback(host: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,9 +18,18 @@ FOREIGN = ("OPENAI_", "VOICEBRIDGE_", "ENABLE_BACKEND_WEBRTC")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def foreign_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a program wants to keep does not end up with the developer's own data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A test sees no setting of the machine it happens to run on."""
     for name in list(os.environ):
         if name.startswith(FOREIGN) or name.lower() in PROXIES:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("VOICEBRIDGE_DATA_DIR", str(tmp_path / "data"))

@@ -1,18 +1,21 @@
 """Every error leaves as `{"error": {"code", "message", "retryable"}}`, from here."""
 
 import logging
+import math
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from server.errors import BridgeError
+from server.errors import BridgeError, RateLimitedError
 
 logger = logging.getLogger(__name__)
 
 _WORDS = {
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not take that method."),
+    408: ("body_timeout", "The request body did not arrive in time."),
+    413: ("body_too_large", "The request body is too large."),
 }
 
 
@@ -25,10 +28,21 @@ def install(app: FastAPI) -> None:
 
 def error_response(error: BridgeError) -> JSONResponse:
     """One of our errors as a response."""
-    headers = {"Retry-After": "2"} if error.http_status == 503 else None
     return JSONResponse(
-        {"error": error.as_json()}, status_code=error.http_status, headers=headers
+        {"error": error.as_json()},
+        status_code=error.http_status,
+        headers=_headers_of(error),
     )
+
+
+def _headers_of(error: BridgeError) -> dict[str, str] | None:
+    if isinstance(error, RateLimitedError):
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
+    if error.http_status == 503:
+        return {"Retry-After": "2"}
+    if error.http_status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    return None
 
 
 async def _on_bridge_error(request: Request, exc: Exception) -> JSONResponse:
