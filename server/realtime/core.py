@@ -6,6 +6,7 @@ not pass through here; only the decision to throw it away does.
 
 import itertools
 import json
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -29,6 +30,8 @@ FATAL_ERRORS = frozenset(
         "invalid_api_key",
     }
 )
+MAX_REMEMBERED_NOTES = 1_024
+MAX_HELD_NOTES = 64
 UPDATE_EVENT_ID = "voicebridge_session_update"
 
 _FAILURES = {
@@ -135,6 +138,10 @@ class RealtimeCore:
         self._scheduler = ResponseScheduler()
         self._transcripts = Transcripts()
         self._ids = itertools.count(1)
+        self._narrated: dict[str, None] = {}
+        """Keys of what was narrated, oldest first; bounded."""
+        self._held_notes: deque[tuple[str, bool]] = deque(maxlen=MAX_HELD_NOTES)
+        """Text and whether to speak; of more than fit, the oldest go."""
         self._is_ready = False
         self._has_ended = False
         self._playing_id: str | None = None
@@ -178,6 +185,23 @@ class RealtimeCore:
             Send(self._create_item(item)),
         ]
         return effects + self._settle(now_s)
+
+    def narrate(
+        self, key: str, text: str, speak: bool, now_s: float
+    ) -> list[Effect]:
+        """Context that no user said; with `speak` the model is to answer it.
+
+        What has a known key is not told again. Before the session is ready it waits.
+        """
+        if self._has_ended or key in self._narrated:
+            return []
+        self._narrated[key] = None
+        while len(self._narrated) > MAX_REMEMBERED_NOTES:
+            self._narrated.pop(next(iter(self._narrated)))
+        if not self._is_ready:
+            self._held_notes.append((text, speak))
+            return []
+        return [*self._send_note(text, speak), *self._settle(now_s)]
 
     def interrupt(self, now_s: float) -> list[Effect]:
         """The user asks the assistant to stop talking."""
@@ -259,7 +283,22 @@ class RealtimeCore:
         if self._is_ready:
             return []
         self._is_ready = True
-        return [Ready()]
+        held = list(self._held_notes)
+        self._held_notes.clear()
+        sent = [e for text, speak in held for e in self._send_note(text, speak)]
+        return [Ready(), *sent]
+
+    def _send_note(self, text: str, speak: bool) -> list[Effect]:
+        item_id = f"voicebridge_note_{next(self._ids)}"
+        item = {
+            "id": item_id,
+            "type": "message",
+            "role": "system",
+            "content": [{"type": "input_text", "text": text}],
+        }
+        if speak:
+            self._scheduler.text_sent(item_id)
+        return [Send(self._create_item(item))]
 
     def _handle_error(self, event: wire.ServiceError) -> list[Effect]:
         if event.code in FATAL_ERRORS:
