@@ -5,13 +5,12 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
-import httpx
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -26,24 +25,21 @@ from server.http.gate import Gate, GateLimits
 from server.http.page import SecurityHeaders, mount_page
 from server.http.realtime import router as realtime_router
 from server.media.host import MediaHost
-from server.media.protocol import ConversationInfo, HostEvent, MediaLimits
+from server.media.protocol import ConversationInfo, HostEvent
+from server.media_host import DEFAULT_BASE_URL, make_http_client, make_media_host
 from server.observability.process import usage
 from server.realtime.config import SessionConfig
-from server.realtime.signalling import ModelEndpoint, Signalling
-from server.realtime.transport import ModelTransport, TransportEvents
-from server.realtime.webrtc import WebRtcTransport
-from server.rtc.ice import LOOPBACK_ONLY, IcePolicy
+from server.realtime.signalling import ModelEndpoint
 from server.sessions.lifecycle import Occupancy
 from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
 from server.sessions.session import Session, SessionRequest
-from server.settings import Settings, is_loopback
+from server.settings import Settings
 from server.tools.builtin import builtin_tools
 from server.tools.executor import ToolExecutor
 from server.tools.runner import Runner
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_WEB_ROOT = Path(__file__).resolve().parent.parent / "web"
 
 
@@ -144,12 +140,12 @@ class _Bridge:
             return
         async with AsyncExitStack() as stack:
             fake_stop, stop = asyncio.Event(), asyncio.Event()
-            http = await stack.enter_async_context(self._http_client())
+            http = await stack.enter_async_context(make_http_client(settings))
             sockets = await stack.enter_async_context(aiohttp.ClientSession())
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             if self._fake is not None:
                 tasks.create_task(self._fake.run(fake_stop), name="embedded fake")
-            self._host = host = self._make_host(http)
+            self._host = host = make_media_host(settings, http, self._emit)
             self.registry = SessionRegistry(
                 host,
                 self._model_source(),
@@ -204,54 +200,6 @@ class _Bridge:
                 key.get_secret_value() if key is not None else "sk-local",
             )
         )
-
-    def _http_client(self) -> httpx.AsyncClient:
-        # A proxy of the environment is for the internet, not for this machine.
-        base_url = self._settings.openai_base_url or DEFAULT_BASE_URL
-        return httpx.AsyncClient(
-            trust_env=self._fake is None
-            and not is_loopback(urlsplit(base_url).hostname or ""),
-            limits=httpx.Limits(max_keepalive_connections=4),
-        )
-
-    def _make_host(self, http: httpx.AsyncClient) -> MediaHost:
-        settings = self._settings
-
-        def open_transport(
-            events: TransportEvents, endpoint: ModelEndpoint
-        ) -> ModelTransport:
-            signalling = Signalling(
-                http, endpoint, timeout_s=settings.model_http_timeout_s
-            )
-            return WebRtcTransport(events, signalling, self._model_policy(endpoint))
-
-        return MediaHost(
-            open_transport,
-            policy=self._browser_policy(),
-            limits=MediaLimits(
-                max_clients=settings.max_clients_per_session,
-                client_connect_timeout_s=settings.client_connect_timeout_s,
-                client_silence_timeout_s=settings.client_silence_timeout_s,
-                model_connect_timeout_s=settings.model_connect_timeout_s,
-                model_silence_timeout_s=settings.model_silence_timeout_s,
-            ),
-            emit=self._emit,
-        )
-
-    def _browser_policy(self) -> IcePolicy:
-        settings = self._settings
-        if settings.ice_addresses is not None:
-            return IcePolicy(
-                settings.ice_addresses, settings.stun_url, settings.media_path
-            )
-        if is_loopback(settings.host):
-            return replace(LOOPBACK_ONLY, media_path=settings.media_path)
-        return IcePolicy(None, settings.stun_url, settings.media_path)
-
-    def _model_policy(self, endpoint: ModelEndpoint) -> IcePolicy:
-        if is_loopback(urlsplit(endpoint.base_url).hostname or ""):
-            return replace(LOOPBACK_ONLY, media_path=self._settings.media_path)
-        return IcePolicy(None, self._settings.stun_url, self._settings.media_path)
 
 
 class _SessionMaker:

@@ -1,0 +1,73 @@
+"""Composition of a media host from the settings: in the front, or in a worker."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import httpx
+
+from server.media.host import MediaHost
+from server.media.protocol import HostEvent, MediaLimits
+from server.realtime.signalling import ModelEndpoint, Signalling
+from server.realtime.transport import ModelTransport, TransportEvents
+from server.realtime.webrtc import WebRtcTransport
+from server.rtc.ice import LOOPBACK_ONLY, IcePolicy
+from server.settings import Settings, is_loopback
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+
+
+def make_http_client(settings: Settings) -> httpx.AsyncClient:
+    """The client for the model service; the caller closes it."""
+    # A proxy of the environment is for the internet, not for this machine.
+    base_url = settings.openai_base_url or DEFAULT_BASE_URL
+    return httpx.AsyncClient(
+        trust_env=not settings.uses_embedded_fake
+        and not is_loopback(urlsplit(base_url).hostname or ""),
+        limits=httpx.Limits(max_keepalive_connections=4),
+    )
+
+
+def make_media_host(
+    settings: Settings, http: httpx.AsyncClient, emit: Callable[[HostEvent], None]
+) -> MediaHost:
+    """A host that reaches the model as the settings say; the caller runs it.
+
+    Args:
+        settings: everything that can be configured.
+        http: for signalling with the model service.
+        emit: gets every event of the host.
+    """
+
+    def open_transport(
+        events: TransportEvents, endpoint: ModelEndpoint
+    ) -> ModelTransport:
+        signalling = Signalling(http, endpoint, timeout_s=settings.model_http_timeout_s)
+        return WebRtcTransport(events, signalling, _model_policy(settings, endpoint))
+
+    return MediaHost(
+        open_transport,
+        policy=_browser_policy(settings),
+        limits=MediaLimits(
+            max_clients=settings.max_clients_per_session,
+            client_connect_timeout_s=settings.client_connect_timeout_s,
+            client_silence_timeout_s=settings.client_silence_timeout_s,
+            model_connect_timeout_s=settings.model_connect_timeout_s,
+            model_silence_timeout_s=settings.model_silence_timeout_s,
+        ),
+        emit=emit,
+    )
+
+
+def _browser_policy(settings: Settings) -> IcePolicy:
+    if settings.ice_addresses is not None:
+        return IcePolicy(settings.ice_addresses, settings.stun_url, settings.media_path)
+    if is_loopback(settings.host):
+        return replace(LOOPBACK_ONLY, media_path=settings.media_path)
+    return IcePolicy(None, settings.stun_url, settings.media_path)
+
+
+def _model_policy(settings: Settings, endpoint: ModelEndpoint) -> IcePolicy:
+    if is_loopback(urlsplit(endpoint.base_url).hostname or ""):
+        return replace(LOOPBACK_ONLY, media_path=settings.media_path)
+    return IcePolicy(None, settings.stun_url, settings.media_path)
