@@ -9,6 +9,8 @@ BridgeError                     anything of ours; never shown as str(exc)
     BodyTimeoutError            the body does not come to an end
     BodyTooLargeError           the body is longer than its limit
     SessionNotFoundError        no live session has this id
+    ConversationNotFoundError   the owner has no conversation with this id
+    RecordingNotFoundError      the owner has no recording with this id
     RealtimeDisabledError       the bridge is switched off by configuration
     UnauthorizedError           no credentials, or they open nothing
       TokenExpiredError         they did, but their time is over
@@ -26,6 +28,8 @@ BridgeError                     anything of ours; never shown as str(exc)
     ModelLostError              a running call to it broke off
   MediaError                    a peer connection could not be used
   ToolError                     a tool could not do its work
+  StoreUnavailableError         neither database nor disk took it, or gave it, in time
+    ToolStoppedError            it was stopped because the user wanted it
   StartError                    the program cannot start as configured
 """
 
@@ -133,6 +137,22 @@ class ClientNotFoundError(RequestError):
     code = "client_not_found"
     http_status = 404
     user_message = "This participant is not in the conversation (any more)."
+
+
+class ConversationNotFoundError(RequestError):
+    """The owner has no conversation with this id."""
+
+    code = "conversation_not_found"
+    http_status = 404
+    user_message = "There is no conversation with this id."
+
+
+class RecordingNotFoundError(RequestError):
+    """The owner has no recording with this id, or it is not finished."""
+
+    code = "recording_not_found"
+    http_status = 404
+    user_message = "There is no recording with this id."
 
 
 class RealtimeDisabledError(RequestError):
@@ -274,6 +294,22 @@ class ToolError(BridgeError):
 
     code = "tool_failed"
     user_message = "The tool failed."
+
+
+class ToolStoppedError(ToolError):
+    """A tool was stopped because the user wanted it."""
+
+    code = "tool_stopped"
+    user_message = "It was stopped, as the user wished."
+
+
+class StoreUnavailableError(BridgeError):
+    """Neither the database nor the disk took something, or gave it, in time."""
+
+    code = "store_unavailable"
+    http_status = 503
+    retryable = True
+    user_message = "Conversations cannot be reached just now. Please try again."
 
 
 class StartError(BridgeError):

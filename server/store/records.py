@@ -1,0 +1,199 @@
+"""What is recorded, and its form in the spill file. PURE.
+
+Every record may be written twice and counts once: events and usage by their id, the
+others because the last word about them wins.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+MAX_PAYLOAD_CHARS = 256 * 1024
+"""A payload beyond this is cut and says so: one event must not fill the memory."""
+KEPT_OF_OVERSIZE_CHARS = 64 * 1024
+OVERHEAD_BYTES = 400
+"""Of a record beside its text, roughly; for the bound of the memory."""
+
+SessionState: TypeAlias = Literal[
+    "live", "recovering", "handing_over", "draining", "ended", "interrupted"
+]
+OVER: tuple[SessionState, ...] = ("ended", "interrupted")
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """Something that happened in a conversation."""
+
+    owner: str
+    conversation_id: str
+    source: str
+    type: str
+    payload: str
+    """A JSON object as text; see `encode_payload`."""
+    event_id: str
+    at_ms: int
+    """UTC."""
+    session_id: str | None = None
+    session_ms: int | None = None
+    """Milliseconds of the session's audio before it: one timeline with recordings."""
+    coalesce_key: str | None = None
+    """Of several partial records with one key, only the last need be written."""
+    partial: bool = False
+    """True while more of it is to come; the one that is not partial always counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """The state of a session. What is None leaves the row as it is."""
+
+    session_id: str
+    owner: str
+    conversation_id: str
+    state: SessionState
+    at_ms: int
+    node: str
+    boot: str
+    agent_name: str | None = None
+    voice: str | None = None
+    model: str | None = None
+    end_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRecord:
+    """A browser joined (`left` False) or left."""
+
+    session_id: str
+    client_id: str
+    owner: str
+    conversation_id: str
+    at_ms: int
+    left: bool = False
+    name: str | None = None
+    leg: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """What one response of the model cost."""
+
+    usage_id: str
+    owner: str
+    conversation_id: str
+    session_id: str
+    at_ms: int
+    input_tokens: int
+    output_tokens: int
+    details: str
+    """A JSON object as text."""
+    model: str | None = None
+
+
+Record: TypeAlias = EventRecord | SessionRecord | ClientRecord | UsageRecord
+
+_KINDS: dict[str, type[Record]] = {
+    "event": EventRecord,
+    "session": SessionRecord,
+    "client": ClientRecord,
+    "usage": UsageRecord,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+class DamagedRecordError(ValueError):
+    """A line of a spill file that cannot be read."""
+
+
+def new_id() -> str:
+    """An id nobody can guess."""
+    return uuid.uuid4().hex
+
+
+def event(
+    *,
+    owner: str,
+    conversation_id: str,
+    source: str,
+    type: str,  # the column's name
+    payload: Mapping[str, Any],
+    at_ms: int,
+    event_id: str | None = None,
+    session_id: str | None = None,
+    session_ms: int | None = None,
+    coalesce_key: str | None = None,
+    partial: bool = False,
+) -> EventRecord:
+    """An event record of plain values; never fails, whatever the payload holds."""
+    return EventRecord(
+        owner,
+        conversation_id,
+        clean(source),
+        clean(type),
+        encode_payload(payload),
+        event_id or new_id(),
+        at_ms,
+        session_id,
+        session_ms,
+        coalesce_key,
+        partial,
+    )
+
+
+def encode_payload(payload: Mapping[str, Any]) -> str:
+    """JSON text every database takes: no NaN, no NUL, no half of a character."""
+    try:
+        text = json.dumps(payload, ensure_ascii=False, allow_nan=False, default=str)
+        text.encode()
+    except (ValueError, RecursionError, TypeError):
+        # Rare and foreign: NaN, half a surrogate pair, a circle, an odd key.
+        text = json.dumps({"text": clean(_describe(payload))}, ensure_ascii=True)
+    if len(text) > MAX_PAYLOAD_CHARS:
+        text = json.dumps(
+            {"truncated_chars": len(text), "text": text[:KEPT_OF_OVERSIZE_CHARS]}
+        )
+    return text
+
+
+def clean(text: str) -> str:
+    """Text without what PostgreSQL or UTF-8 refuse."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def size_bytes(record: Record) -> int:
+    """Roughly what a record takes in memory."""
+    match record:
+        case EventRecord():
+            return OVERHEAD_BYTES + len(record.payload)
+        case UsageRecord():
+            return OVERHEAD_BYTES + len(record.details)
+        case _:
+            return OVERHEAD_BYTES
+
+
+def to_line(record: Record) -> str:
+    """One line of a spill file, its newline included."""
+    fields = {k: v for k, v in asdict(record).items() if v is not None}
+    return json.dumps({"kind": _NAMES[type(record)], **fields}) + "\n"
+
+
+def from_line(line: str) -> Record:
+    """The record of a line.
+
+    Raises:
+        DamagedRecordError: it is not one.
+    """
+    try:
+        fields = json.loads(line)
+        return _KINDS[fields.pop("kind")](**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise DamagedRecordError(f"not a record: {type(exc).__name__}") from exc
+
+
+def _describe(payload: object) -> str:
+    try:
+        return repr(payload)
+    except RecursionError:
+        return f"a {type(payload).__name__} too deep to write down"

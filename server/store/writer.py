@@ -1,0 +1,489 @@
+"""Records on their way from a call to the database, off the audio path.
+
+`record` only appends to memory. One task writes batches; another moves what waits too
+long, or piles up, into the spill file, from where it is written later in the same
+order. Whoever wants to know waits in `store` until the record is safe: committed, or
+fsynced in the spill file.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial as bind
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+
+from sqlalchemy.exc import DataError, IntegrityError, StatementError
+
+from server.errors import InvalidRequestError, StartError, StoreUnavailableError
+from server.store.buffer import Buffer, BufferLimits
+from server.store.database import Written
+from server.store.events import StoredEvent
+from server.store.records import EventRecord, Record
+from server.store.spill import Spill
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_Id: TypeAlias = tuple[str, str, str]
+"""(owner, conversation_id, event_id): ids of different owners may be equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriterLimits:
+    """Sizes and times of writing."""
+
+    batch_records: int = 500
+    linger_s: float = 0.1
+    """So long the first record of a batch waits for company, unless somebody waits."""
+    slow_s: float = 1.0
+    """What waits longer goes to the spill file."""
+    batch_timeout_s: float = 10.0
+    prepare_timeout_s: float = 90.0
+    """Creating or updating the tables may wait for another process that does it."""
+    retry_first_s: float = 0.2
+    retry_max_s: float = 5.0
+    close_timeout_s: float = 3.0
+    """So long the end of the program waits for the database before it spills."""
+    buffer: BufferLimits = field(default_factory=BufferLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where a record is safe."""
+
+    durable: Literal["database", "journal"]
+    seq: int | None = None
+    """An event's number, once it is in the database."""
+    repeated: bool = False
+    """True when it was there already."""
+
+
+@dataclass(slots=True)
+class WriterCounters:
+    """What happened since the start."""
+
+    recorded: int = 0
+    written: int = 0
+    batches: int = 0
+    spilled: int = 0
+    refused: int = 0
+    """Put aside in a file of their own: the database does not take them at all."""
+    lost: int = 0
+    """Neither database nor disk took anything, and the memory was full."""
+    failures: int = 0
+
+
+class Sink(Protocol):
+    """The database, as the writer sees it."""
+
+    async def prepare(self) -> None:
+        """Create or update the tables."""
+
+    async def write(self, records: Sequence[Record], *, may_repeat: bool) -> Written:
+        """Write all or none."""
+
+
+class Writer:
+    """`run` owns the tasks; `record` and `store` belong to the same event loop."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        spill: Spill,
+        *,
+        publish: Callable[[Sequence[StoredEvent]], None],
+        limits: WriterLimits | None = None,
+    ) -> None:
+        self._sink = sink
+        self._spill = spill
+        self._publish = publish
+        self._limits = limits or WriterLimits()
+        self._loop = asyncio.get_running_loop()
+        self._buffer = Buffer(self._limits.buffer)
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="spill")
+        self._spill_lock = asyncio.Lock()
+        self._in_flight: list[Record] = []
+        """Taken from memory, not yet known to be anywhere else."""
+        self._in_flight_since_s = 0.0
+        self._waiters: dict[_Id, asyncio.Future[Receipt]] = {}
+        self._idle_waiters: list[asyncio.Future[None]] = []
+        self._drain_wake = asyncio.Event()
+        self._spill_wake = asyncio.Event()
+        self._is_stopping = False
+        self._is_prepared = False
+        self._is_doubtful = False
+        """What is in memory may be in the database already."""
+        self._retry_s = 0.0
+        self._disk_failed = False
+        self.counters = WriterCounters()
+        self.is_well = False
+        """The last thing the database was asked for, it did."""
+        self.prepared = asyncio.Event()
+        """Set once the tables are known to be there."""
+        self.start_error: StartError | None = None
+
+    @property
+    def n_waiting(self) -> int:
+        """Records in memory."""
+        return len(self._buffer) + len(self._in_flight)
+
+    @property
+    def coalesced(self) -> int:
+        """Partial records that a newer one made needless."""
+        return self._buffer.coalesced
+
+    @property
+    def has_backlog(self) -> bool:
+        """Records wait in the spill file."""
+        return not self._spill.is_empty
+
+    def record(self, record: Record) -> None:
+        """Remember a record. Never waits, never raises."""
+        self.counters.recorded += 1
+        was_empty = not self._buffer.n_waiting
+        had_none_to_come = self._buffer.next_due_s is None
+        if not self._buffer.add(record, self._loop.time()):
+            if not self.counters.lost:
+                logger.critical("records are being lost: no database, no disk")
+            self.counters.lost += 1
+            return
+        if self._buffer.n_waiting and was_empty:
+            self._drain_wake.set()
+            self._spill_wake.set()
+        elif had_none_to_come and self._buffer.next_due_s is not None:
+            self._drain_wake.set()
+        elif self._buffer.n_waiting >= self._limits.batch_records:
+            self._drain_wake.set()
+            if self._buffer.is_crowded:
+                self._spill_wake.set()
+
+    async def store(self, record: EventRecord) -> Receipt:
+        """Remember an event and wait until it is safe.
+
+        Raises:
+            StoreUnavailableError: neither database nor disk took it in time. It is not
+                forgotten: it may still be written later, so repeat it with its id.
+        """
+        waiter = self._waiters.get(_id_of(record))
+        if waiter is None:
+            waiter = self._loop.create_future()
+            self._waiters[_id_of(record)] = waiter
+            lost = self.counters.lost
+            self.record(record)
+            if self.counters.lost != lost:
+                self._waiters.pop(_id_of(record)).cancel()
+                raise StoreUnavailableError("no room")
+            self._drain_wake.set()
+        try:
+            async with asyncio.timeout(self._limits.batch_timeout_s):
+                return await asyncio.shield(waiter)
+        except TimeoutError:
+            raise StoreUnavailableError("neither database nor disk in time") from None
+
+    async def flush(self, timeout_s: float) -> None:
+        """Wait until everything recorded so far is in the database.
+
+        Raises:
+            StoreUnavailableError: it did not get there in time.
+        """
+        self._buffer.release_partials(self._loop.time())
+        if not self.n_waiting and not self.has_backlog:
+            return
+        idle: asyncio.Future[None] = self._loop.create_future()
+        self._idle_waiters.append(idle)
+        self._drain_wake.set()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await idle
+        except TimeoutError:
+            raise StoreUnavailableError("the database is behind") from None
+        finally:
+            if idle in self._idle_waiters:
+                self._idle_waiters.remove(idle)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write until `stop`; then write or spill what is left."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(self._watch(stop), name="store stop")
+                spiller = tasks.create_task(self._keep_spilling(), name="store spill")
+                await self._keep_draining()
+                watch.cancel()
+                spiller.cancel()
+            self._buffer.release_partials(self._loop.time())
+            await self._spill_memory()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """The last resort, for one who was cancelled: the disk, without ceremony."""
+        self._disk.shutdown()
+        self._buffer.release_partials(self._loop.time())
+        left = self._in_flight + self._buffer.take(self._buffer.n_waiting)
+        try:
+            if left:
+                self._spill.append(left)
+        except OSError as exc:
+            self.counters.lost += len(left)
+            logger.critical("%d records are lost: %s", len(left), exc.strerror)
+        for waiter in self._waiters.values():
+            if not waiter.done():
+                waiter.set_exception(StoreUnavailableError("shutting down"))
+                waiter.exception()
+        self._waiters.clear()
+
+    # --- to the database
+
+    async def _keep_draining(self) -> None:
+        closes_at_s: float | None = None
+        while True:
+            if self._is_stopping and closes_at_s is None:
+                closes_at_s = self._loop.time() + self._limits.close_timeout_s
+                self._buffer.release_partials(self._loop.time())
+            now_s = self._loop.time()
+            self._buffer.mature(now_s)
+            if closes_at_s is not None and (
+                now_s > closes_at_s or not (self.has_backlog or self._buffer.n_waiting)
+            ):
+                return
+            if self._is_prepared and not self.has_backlog:
+                if not self._buffer.n_waiting:
+                    self._settle_idle()
+                    await _wait(self._drain_wake, self._seconds_to(now_s))
+                    continue
+                if (linger_s := self._linger_s(now_s)) > 0:
+                    await _wait(self._drain_wake, linger_s)
+                    continue
+            try:
+                async with asyncio.timeout_at(closes_at_s):
+                    await self._drain_once()
+                self._retry_s = 0.0
+                continue
+            except TimeoutError:
+                await self._recover("timeout")
+            except StartError as exc:
+                # Tables of a newer program: nothing to wait for, but calls go on.
+                self.start_error = exc
+                await self._recover(exc.code)
+            except Exception as exc:
+                # Whatever a driver raises: the call must not notice.
+                await self._recover(type(exc).__name__)
+            if closes_at_s is not None:
+                return  # the spill file is for the next run
+            await self._pause(self._retry_s)
+
+    def _seconds_to(self, now_s: float) -> float | None:
+        due_s = self._buffer.next_due_s
+        return None if due_s is None else max(0.0, due_s - now_s)
+
+    def _linger_s(self, now_s: float) -> float:
+        oldest_at_s = self._buffer.oldest_at_s
+        if (
+            oldest_at_s is None
+            or self._waiters
+            or self._idle_waiters
+            or self._is_stopping
+            or self._buffer.n_waiting >= self._limits.batch_records
+        ):
+            return 0.0
+        return oldest_at_s + self._limits.linger_s - now_s
+
+    async def _drain_once(self) -> None:
+        if not self._is_prepared:
+            async with asyncio.timeout(self._limits.prepare_timeout_s):
+                await self._sink.prepare()
+            self._is_prepared = self.is_well = True
+            self.start_error = None
+            self.prepared.set()
+            return
+        n_max = self._limits.batch_records
+        # While the memory moves to the file, nothing younger may overtake it.
+        async with self._spill_lock:
+            from_file: list[Record] = []
+            if self.has_backlog:
+                from_file = await self._on_disk(bind(self._spill.peek, n_max))
+            if not from_file:
+                self._in_flight = self._buffer.take(n_max)
+                self._in_flight_since_s = self._loop.time()
+        if from_file:
+            await self._write(from_file, may_repeat=True)
+            async with self._spill_lock:
+                await self._on_disk(self._spill.advance)
+        elif self._in_flight:
+            # Only what somebody waits for came with an id from outside.
+            may_repeat = bool(self._waiters) or self._is_doubtful
+            await self._write(self._in_flight, may_repeat=may_repeat)
+            self._in_flight = []
+            self._is_doubtful = self._is_doubtful and self._buffer.n_waiting > 0
+
+    async def _write(self, records: list[Record], *, may_repeat: bool) -> None:
+        try:
+            async with asyncio.timeout(self._limits.batch_timeout_s):
+                written = await self._sink.write(records, may_repeat=may_repeat)
+        except StatementError as exc:
+            if not _is_about_the_data(exc):
+                raise
+            if may_repeat:
+                await self._write_apart(records, exc)
+            else:
+                await self._write(records, may_repeat=True)
+            return
+        self.is_well = True
+        self.counters.batches += 1
+        self.counters.written += len(records)
+        if written.events:
+            self._publish(written.events)
+        self._settle(written)
+
+    async def _write_apart(self, records: list[Record], exc: Exception) -> None:
+        """One record spoils the batch: find it, and put it out of the others' way."""
+        if len(records) > 1:
+            middle = len(records) // 2
+            await self._write(records[:middle], may_repeat=True)
+            await self._write(records[middle:], may_repeat=True)
+            return
+        logger.error(
+            "the database refuses a record (%s); it is kept in a file of its own",
+            type(exc).__name__,
+        )
+        self.counters.refused += 1
+        await self._on_disk(bind(self._spill.refuse, records[0]))
+        if isinstance(records[0], EventRecord):
+            waiter = self._waiters.pop(_id_of(records[0]), None)
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(InvalidRequestError("This event cannot be kept."))
+                waiter.exception()
+
+    async def _recover(self, reason: str) -> None:
+        """The database failed: keep what is in memory safe."""
+        self.counters.failures += 1
+        if self.is_well or not self._retry_s:
+            logger.warning("the database does not take records (%s)", reason)
+        self.is_well = False
+        await self._spill_memory()
+        if self._in_flight:  # the disk fails as well
+            self._buffer.put_back(self._in_flight, self._in_flight_since_s)
+            self._in_flight = []
+            self._is_doubtful = True
+        self._retry_s = min(
+            max(self._retry_s * 2, self._limits.retry_first_s), self._limits.retry_max_s
+        )
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait out the time; only the end of the program cuts it short."""
+        ends_at_s = self._loop.time() + seconds
+        while not self._is_stopping:
+            left_s = ends_at_s - self._loop.time()
+            if left_s <= 0:
+                return
+            await _wait(self._drain_wake, left_s)
+
+    # --- to the disk
+
+    async def _keep_spilling(self) -> None:
+        while True:
+            now_s = self._loop.time()
+            wait_s = self._seconds_to_spill(now_s)
+            if wait_s is not None and wait_s <= 0:
+                await self._spill_memory()
+                wait_s = self._limits.slow_s if self._disk_failed else 0.0
+            await _wait(self._spill_wake, wait_s)
+
+    def _seconds_to_spill(self, now_s: float) -> float | None:
+        oldest_at_s = self._buffer.oldest_at_s
+        if self._in_flight:
+            oldest_at_s = self._in_flight_since_s
+        if oldest_at_s is None:
+            return None
+        if self._buffer.is_crowded:
+            return 0.0
+        # Behind a backlog nothing goes to the database directly: keep the order.
+        patience_s = self._limits.linger_s if self.has_backlog else self._limits.slow_s
+        return oldest_at_s + patience_s - now_s
+
+    async def _spill_memory(self) -> None:
+        """Everything in memory goes to the file, what is on its way included: it may
+        get there twice, but not out of order and not lost.
+        """
+        async with self._spill_lock:
+            in_flight = self._in_flight
+            waiting = self._buffer.take(self._buffer.n_waiting)
+            records = in_flight + waiting
+            if not records:
+                return
+            try:
+                await self._on_disk(bind(self._spill.append, records))
+            except OSError as exc:
+                self._buffer.put_back(waiting, self._loop.time())
+                if not self._disk_failed:
+                    logger.error("the spill file cannot be written: %s", exc.strerror)
+                self._disk_failed = True
+                return
+            except asyncio.CancelledError:
+                # Written or not, twice is better than never.
+                self._buffer.put_back(waiting, self._loop.time())
+                raise
+            self._disk_failed = False
+            if self._in_flight is in_flight:
+                self._in_flight = []
+            self.counters.spilled += len(records)
+        for record in records:
+            if isinstance(record, EventRecord):
+                self._answer(_id_of(record), Receipt("journal"))
+        self._drain_wake.set()
+
+    async def _on_disk(self, call: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._disk, call)
+
+    # --- those who wait
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._is_stopping = True
+        self._drain_wake.set()
+
+    def _settle(self, written: Written) -> None:
+        if not self._waiters:
+            return
+        for event in written.events:
+            key = event.owner, event.conversation_id, event.event_id
+            self._answer(key, Receipt("database", event.seq))
+        for key, seq in written.repeated.items():
+            self._answer(key, Receipt("database", seq, repeated=True))
+
+    def _answer(self, key: _Id, receipt: Receipt) -> None:
+        waiter = self._waiters.pop(key, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(receipt)
+
+    def _settle_idle(self) -> None:
+        for idle in self._idle_waiters:
+            if not idle.done():
+                idle.set_result(None)
+
+
+def _id_of(record: EventRecord) -> _Id:
+    return record.owner, record.conversation_id, record.event_id
+
+
+def _is_about_the_data(exc: StatementError) -> bool:
+    """Whether trying the same again is no use, however well the database is."""
+    if isinstance(exc, DataError | IntegrityError):
+        return True
+    # Not from the database, but from making a statement of the values.
+    return type(exc) is StatementError and isinstance(
+        exc.orig, ValueError | TypeError | OverflowError
+    )
+
+
+async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
+    """Until the event or the time; then the event is clear."""
+    with_timeout: Any = asyncio.timeout(timeout_s)
+    try:
+        async with with_timeout:
+            await event.wait()
+    except TimeoutError:
+        pass
+    event.clear()
