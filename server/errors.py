@@ -11,6 +11,7 @@ BridgeError                     anything of ours; never shown as str(exc)
     SessionNotFoundError        no live session has this id
     ConversationNotFoundError   the owner has no conversation with this id
     RecordingNotFoundError      the owner has no recording with this id
+    ToolCallNotFoundError       no tool call waits for approval under this id
     RealtimeDisabledError       the bridge is switched off by configuration
     UnauthorizedError           no credentials, or they open nothing
       TokenExpiredError         they did, but their time is over
@@ -18,6 +19,7 @@ BridgeError                     anything of ours; never shown as str(exc)
       OriginNotAllowedError     the request comes from another site's page
       HostNotAllowedError       the request was meant for another server
     RateLimitedError            too many requests in a short time
+    NotSupportedError           this server cannot do that, as it is configured
   DrainingError                 the server finishes its calls and takes no new ones
   CapacityError                 a limit of this server is reached
   ModelError                    the model service let us down
@@ -155,6 +157,14 @@ class RecordingNotFoundError(RequestError):
     user_message = "There is no recording with this id."
 
 
+class ToolCallNotFoundError(RequestError):
+    """No tool call waits for anybody's approval under this id (any more)."""
+
+    code = "tool_call_not_found"
+    http_status = 404
+    user_message = "Nothing waits for approval here any more."
+
+
 class RealtimeDisabledError(RequestError):
     """The bridge is switched off by configuration."""
 
@@ -211,6 +221,14 @@ class RateLimitedError(RequestError):
     def __init__(self, detail: str = "", *, retry_after_s: float = 1.0) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+
+
+class NotSupportedError(RequestError):
+    """This server cannot do that, as it is configured."""
+
+    code = "not_supported"
+    http_status = 409
+    user_message = "This server cannot do that."
 
 
 class DrainingError(BridgeError):

@@ -297,13 +297,13 @@ class Conversation:
         self._emit(SessionStateChanged(self._info.session_id, state, message))
         self._note("session", state=state, message=message)
 
-    def tool_finished(self, call_id: str, output: str) -> None:
+    def tool_finished(self, call_id: str, output: str, *, speak: bool) -> None:
         """A tool that was requested is done; unknown calls are ignored."""
         name = self._tool_names.pop(call_id, None)
         if name is None:
             return
         self._note("tool", call_id=call_id, name=name, status="output", output=output)
-        self._leg.tool_finished(call_id, output)
+        self._leg.tool_finished(call_id, output, speak=speak)
 
     def tool_status(self, status: ToolStatus) -> None:
         """Where a tool call is, for everybody."""

@@ -18,6 +18,7 @@ from server.media.protocol import (
     MediaLimits,
     SessionEnded,
     SessionState,
+    ToolStatus,
 )
 from server.media.ticker import Ticker
 from server.realtime.signalling import ModelEndpoint
@@ -162,12 +163,24 @@ class MediaHost:
             conversation.set_mix_minus(on)
 
     def tool_finished(
-        self, session_id: str, call_id: str, output: str, *, success: bool
+        self, session_id: str, call_id: str, output: str, *, speak: bool = True
     ) -> None:
         """The output of a requested tool; a session that is over is ignored."""
         conversation = self._conversations.get(session_id)
         if conversation is not None:
-            conversation.tool_finished(call_id, output, success=success)
+            conversation.tool_finished(call_id, output, speak=speak)
+
+    def tool_status(self, session_id: str, status: ToolStatus) -> None:
+        """Tell every browser of a session where a tool call is."""
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.tool_status(status)
+
+    def narrate(self, session_id: str, key: str, text: str, *, speak: bool) -> None:
+        """Context for the model; what has a known key is not told again."""
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.narrate(key, text, speak=speak)
 
     def end(self, session_id: str, reason: str) -> None:
         """End a session; `SessionEnded` follows when everything is freed."""

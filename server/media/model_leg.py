@@ -113,9 +113,15 @@ class ModelLeg:
         """The user asks the assistant to stop talking."""
         self._perform(self._core.interrupt(self._loop.time()))
 
-    def tool_finished(self, call_id: str, output: str) -> None:
+    def tool_finished(self, call_id: str, output: str, *, speak: bool) -> None:
         """A tool's output."""
-        self._perform(self._core.tool_finished(call_id, output, self._loop.time()))
+        now_s = self._loop.time()
+        self._perform(self._core.tool_finished(call_id, output, now_s, speak=speak))
+
+    def narrate(self, key: str, text: str, *, speak: bool) -> None:
+        """Context from the tools; `speak` wants an answer to it."""
+        now_s = self._loop.time()
+        self._perform(self._core.narrate(key, text, speak, now_s))
 
     def check(self, now_s: float) -> None:
         """Twice a second: what waits for time only, and whether the leg lives."""

@@ -86,6 +86,26 @@ class ToolRequested:
     """A JSON string, as the model wrote it."""
 
 
+ToolState: TypeAlias = Literal[
+    "started", "awaiting_confirmation", "progress", "finished", "failed", "denied"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStatus:
+    """Where a tool call is: for the browsers, and worth remembering."""
+
+    call_id: str
+    name: str
+    status: ToolState
+    detail: str = ""
+    """In words, at most 200 characters."""
+    arguments: str = ""
+    """At most 1 000 characters of the JSON string."""
+    expires_s: float | None = None
+    """How long a confirmation is waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParticipantsChanged:
     """Who is in the conversation, and how; whole at every change."""
@@ -129,8 +149,9 @@ class ConversationEvent:
     """Something worth remembering happened in a conversation.
 
     Kinds and their `data`: `joined` and `left` {client_id, name, reason}, `transcript`
-    {role, item_id, text, final}, `tool` {call_id, name, status, arguments, output},
-    `flush` {reason}, `notice` {code, message}, `session` {state, message}.
+    {role, item_id, text, final}, `tool` {call_id, name, status, detail, arguments,
+    output}, `narration` {key, text, speak}, `flush` {reason}, `notice` {code, message},
+    `session` {state, message}.
     """
 
     session_id: str

@@ -160,9 +160,16 @@ class RealtimeCore:
         effects = self._handle(event, now_s)
         return effects + self._settle(now_s)
 
-    def tool_finished(self, call_id: str, output: str, now_s: float) -> list[Effect]:
-        """A tool's output, exactly once per call; strangers are ignored."""
-        if self._has_ended or not self._scheduler.call_finished(call_id):
+    def tool_finished(
+        self, call_id: str, output: str, now_s: float, *, speak: bool = True
+    ) -> list[Effect]:
+        """A tool's output, exactly once per call; strangers are ignored.
+
+        Without `speak` the model learns of it and is not asked to say something.
+        """
+        if self._has_ended or not self._scheduler.call_finished(
+            call_id, wants_answer=speak
+        ):
             return []
         item = {"type": "function_call_output", "call_id": call_id, "output": output}
         effects: list[Effect] = [Send(self._create_item(item))]
@@ -186,9 +193,7 @@ class RealtimeCore:
         ]
         return effects + self._settle(now_s)
 
-    def narrate(
-        self, key: str, text: str, speak: bool, now_s: float
-    ) -> list[Effect]:
+    def narrate(self, key: str, text: str, speak: bool, now_s: float) -> list[Effect]:
         """Context that no user said; with `speak` the model is to answer it.
 
         What has a known key is not told again. Before the session is ready it waits.

@@ -65,12 +65,13 @@ class ResponseScheduler:
             self._group_of.pop(next(iter(self._group_of)))
         return True
 
-    def call_finished(self, call_id: str) -> bool:
+    def call_finished(self, call_id: str, *, wants_answer: bool = True) -> bool:
         """A tool is done and its output is being sent; False for a stranger."""
         if call_id not in self._running:
             return False
         self._running.discard(call_id)
-        self._waiting[call_id] = False
+        if wants_answer:
+            self._waiting[call_id] = False
         return True
 
     def text_sent(self, item_id: str) -> None:
