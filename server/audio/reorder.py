@@ -6,11 +6,11 @@ delay for good: without loss every packet leaves the moment it comes.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, TypeVar
 
 LOST = None
-Released: TypeAlias = bytes | None
-"""A payload, or LOST where a packet will not come any more."""
+"""Where a packet will not come any more."""
+T = TypeVar("T")
 
 _MODULO = 1 << 16
 _RESTART = 1000
@@ -29,16 +29,17 @@ class ReorderCounters:
     late: int = 0
 
 
-class ReorderWindow:
+class ReorderWindow(Generic[T]):
     """One stream of packets with 16-bit sequence numbers (RFC 3550 section 5.1)."""
 
     def __init__(self, depth: int = 2) -> None:
-        self._depth = depth
+        self.depth = depth
+        """Packets that may wait behind a gap before it is given up."""
         self._expected: int | None = None
-        self._held: dict[int, bytes] = {}
+        self._held: dict[int, T] = {}
         self.counters = ReorderCounters()
 
-    def push(self, sequence_number: int, payload: bytes) -> list[Released]:
+    def push(self, sequence_number: int, payload: T) -> list[T | None]:
         """Take one packet; return what can be played now, in order."""
         self.counters.received += 1
         if self._expected is None:
@@ -56,32 +57,41 @@ class ReorderWindow:
         if sequence_number not in self._held:
             self.counters.reordered += 1
             self._held[sequence_number] = payload
-        if len(self._held) <= self._depth:
+        if len(self._held) <= self.depth:
             return []
-        return self._give_up_on_the_gap()
+        return self.give_up()
+
+    @property
+    def missing(self) -> int:
+        """Packets that others wait for; 0 when everything came in order."""
+        if not self._held:
+            return 0
+        return min((n - (self._expected or 0)) % _MODULO for n in self._held)
 
     def _restart(self, sequence_number: int) -> int:
         self._held.clear()
         self._expected = sequence_number
         return 0
 
-    def _advance(self) -> list[Released]:
+    def _advance(self) -> list[T | None]:
         """The packet expected has been taken; release those waiting behind it."""
         assert self._expected is not None
-        released: list[Released] = []
+        released: list[T | None] = []
         self._expected = (self._expected + 1) % _MODULO
         while self._expected in self._held:
             released.append(self._held.pop(self._expected))
             self._expected = (self._expected + 1) % _MODULO
         return released
 
-    def _give_up_on_the_gap(self) -> list[Released]:
+    def give_up(self) -> list[T | None]:
+        """Wait no longer for what is missing first; nothing when nothing is held."""
         expected = self._expected
-        assert expected is not None
+        if expected is None or not self._held:
+            return []
         nearest = min(self._held, key=lambda n: (n - expected) % _MODULO)
         missing = (nearest - expected) % _MODULO
         self.counters.lost += missing
-        released: list[Released] = [LOST] * min(missing, _MAX_REPORTED_LOSS)
+        released: list[T | None] = [LOST] * min(missing, _MAX_REPORTED_LOSS)
         released.append(self._held.pop(nearest))
         self._expected = nearest
         return released + self._advance()

@@ -60,7 +60,10 @@ def test_a_lost_frame_is_the_last_one_again_and_fades() -> None:
     concealer = Concealer()
     concealer.good(np.full(480, 8000, np.int16))
 
-    assert [int(concealer.lost()[0]) for _ in range(5)] == [4000, 2000, 1000, 500, 0]
+    made_up = [concealer.lost() for _ in range(5)]
+
+    assert [int(frame[0]) for frame in made_up] == [8000, 4000, 2000, 1000, 0]
+    assert [int(frame[-1]) for frame in made_up] == [4000, 2000, 1000, 0, 0]
     assert concealer.concealed_frames == 5
 
 
