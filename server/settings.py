@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from server.auth.keys import KeyRing
 from server.auth.origins import normal_origin
 from server.errors import StartError
+from server.tools.registry import Policy
 
 PREFIX = "VOICEBRIDGE_"
 DEFAULT_PROMPT = (
@@ -87,12 +88,28 @@ class Settings(BaseSettings):
     media_path: Literal["lean", "aiortc"] = "lean"
     """Which code carries media: ours, or aiortc's own (several times the CPU)."""
 
+    # --- media processes
+    workers: int | None = Field(None, ge=0, le=64)
+    """Processes that carry the media; by default one per core. 0 keeps the media in
+    the front's own process, for tests and the smallest boards."""
+    worker_cpu_budget: float = Field(0.85, gt=0, le=1)
+    """Cores one process may use before sessions are refused."""
+    worker_lag_budget_ms: float = Field(60.0, gt=0)
+    """Lateness (p95) of a process's event loop from which sessions are refused."""
+    max_sessions_per_worker: int | None = Field(None, ge=1)
+
     # --- ICE
     ice_addresses: Annotated[tuple[str, ...] | None, NoDecode] = None
     """Addresses offered to peers, comma separated; by default all, or only 127.0.0.1
     when the server listens on loopback."""
     stun_url: str | None = Field(None, pattern=r"^stuns?:")
     """Off by default: on a LAN it only costs time."""
+
+    # --- the store
+    database_url: SecretStr | None = None
+    """postgresql://… or sqlite:///…; by default an SQLite file in the data folder."""
+    retention_days: int | None = Field(None, ge=1, le=36_500)
+    """Older events and recordings are deleted; by default nothing ever is."""
 
     # --- sessions
     default_voice: str = "marin"
@@ -123,7 +140,28 @@ class Settings(BaseSettings):
     """WebSocket of the agent runner; `{agent_name}` is replaced."""
     claude_code_runner_url: str | None = Field(None, pattern=r"^wss?://")
     runner_connect_timeout_s: Seconds = 5.0
-    tool_timeout_s: Seconds = 120.0
+    run_timeout_s: Seconds = 1_800.0
+    """How long a run of the agent team or of Claude Code may take."""
+    run_background_after_s: Seconds = 10.0
+    """A run that takes longer goes on in the background, and its end is told."""
+    run_update_after_s: float = Field(30.0, ge=0)
+    """When the model says one sentence about a run that is still going on; 0: never."""
+    tool_timeout_s: Seconds = 30.0
+    """How long any other tool may take."""
+    tool_policies: Annotated[Mapping[str, Policy], NoDecode] = Field(
+        default_factory=dict
+    )
+    """`tool=allow|confirm|deny`, comma separated, over what each tool says itself."""
+    tool_confirm_timeout_s: Seconds = 60.0
+    """A call nobody approves by then is denied."""
+
+    @field_validator("tool_policies", mode="before")
+    @classmethod
+    def _split_policies(cls, value: object) -> object:
+        if isinstance(value, str):
+            pairs = (part.partition("=") for part in value.split(",") if part.strip())
+            value = {name.strip(): policy.strip() for name, _, policy in pairs}
+        return value
 
     @field_validator("ice_addresses", mode="before")
     @classmethod
