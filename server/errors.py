@@ -9,6 +9,7 @@ BridgeError                     anything of ours; never shown as str(exc)
     BodyTimeoutError            the body does not come to an end
     BodyTooLargeError           the body is longer than its limit
     SessionNotFoundError        no live session has this id
+    ConversationExistsError     the owner has a conversation with this id already
     ConversationNotFoundError   the owner has no conversation with this id
     RecordingNotFoundError      the owner has no recording with this id
     ToolCallNotFoundError       no tool call waits for approval under this id
@@ -22,6 +23,7 @@ BridgeError                     anything of ours; never shown as str(exc)
     NotSupportedError           this server cannot do that, as it is configured
   DrainingError                 the server finishes its calls and takes no new ones
   CapacityError                 a limit of this server is reached
+  WorkerLostError               the media process of the call has died
   ModelError                    the model service let us down
     ModelUnreachableError       it could not be reached or spoke nonsense
     ModelUnavailableError       it is there, but refuses work for now
@@ -141,6 +143,14 @@ class ClientNotFoundError(RequestError):
     user_message = "This participant is not in the conversation (any more)."
 
 
+class ConversationExistsError(RequestError):
+    """The owner has a conversation with this id already."""
+
+    code = "conversation_exists"
+    http_status = 409
+    user_message = "There is a conversation with this id already."
+
+
 class ConversationNotFoundError(RequestError):
     """The owner has no conversation with this id."""
 
@@ -247,6 +257,15 @@ class CapacityError(BridgeError):
     http_status = 503
     retryable = True
     user_message = "The server is busy. Please try again in a moment."
+
+
+class WorkerLostError(BridgeError):
+    """The media process that carried the call has died."""
+
+    code = "worker_lost"
+    http_status = 503
+    retryable = True
+    user_message = "A part of the server had to be started again. Please reconnect."
 
 
 class ModelError(BridgeError):

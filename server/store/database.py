@@ -21,10 +21,18 @@ from server.store.records import (
     ClientRecord,
     EventRecord,
     Record,
+    RecordingRecord,
     SessionRecord,
     UsageRecord,
 )
-from server.store.tables import clients, conversations, events, sessions, usage
+from server.store.tables import (
+    clients,
+    conversations,
+    events,
+    recordings,
+    sessions,
+    usage,
+)
 
 Key: TypeAlias = tuple[str, str]
 """(owner, conversation_id)"""
@@ -99,6 +107,8 @@ class _Batch:
                     await self._upsert_client(record)
                 case UsageRecord():
                     await self._insert_usage(record)
+                case RecordingRecord():
+                    await self._write_recording(record)
         return written
 
     async def _create_missing(self, first_at_ms: list[tuple[Key, int]]) -> None:
@@ -250,6 +260,42 @@ class _Batch:
                 details=record.details,
             )
             .on_conflict_do_nothing()
+        )
+
+    async def _write_recording(self, record: RecordingRecord) -> None:
+        if record.state == "recording":
+            await self._connection.execute(
+                self._insert(recordings)
+                .values(
+                    id=record.recording_id,
+                    owner=record.owner,
+                    conversation_id=record.conversation_id,
+                    session_id=record.session_id,
+                    take=record.take,
+                    track=record.track,
+                    client_id=record.client_id,
+                    name=record.name,
+                    media_type=record.media_type,
+                    file=record.file,
+                    state=record.state,
+                    started_at_ms=record.at_ms,
+                    session_ms=record.session_ms,
+                    duration_ms=0,
+                    size_bytes=0,
+                )
+                .on_conflict_do_nothing()
+            )
+            return
+        # An update only: what was erased meanwhile does not come back.
+        await self._connection.execute(
+            update(recordings)
+            .where(recordings.c.id == record.recording_id)
+            .where(recordings.c.owner == record.owner)
+            .values(
+                state=record.state,
+                duration_ms=record.duration_ms,
+                size_bytes=record.size_bytes,
+            )
         )
 
 

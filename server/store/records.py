@@ -19,6 +19,8 @@ OVERHEAD_BYTES = 400
 SessionState: TypeAlias = Literal[
     "live", "recovering", "handing_over", "draining", "ended", "interrupted"
 ]
+RecordingState: TypeAlias = Literal["recording", "finished", "interrupted", "failed"]
+RecordingTrack: TypeAlias = Literal["mix", "assistant", "client"]
 OVER: tuple[SessionState, ...] = ("ended", "interrupted")
 
 
@@ -92,13 +94,41 @@ class UsageRecord:
     model: str | None = None
 
 
-Record: TypeAlias = EventRecord | SessionRecord | ClientRecord | UsageRecord
+@dataclass(frozen=True, slots=True)
+class RecordingRecord:
+    """A file of a recording begins (state "recording") or has come to its end."""
+
+    recording_id: str
+    owner: str
+    conversation_id: str
+    session_id: str
+    take: str
+    """All files that begin at the same sample."""
+    track: RecordingTrack
+    media_type: str
+    file: str
+    """Below the folder of recordings."""
+    state: RecordingState
+    at_ms: int
+    """When its first sample was heard."""
+    session_ms: int
+    """The same moment on the session's timeline."""
+    client_id: str | None = None
+    name: str | None = None
+    duration_ms: int = 0
+    size_bytes: int = 0
+
+
+Record: TypeAlias = (
+    EventRecord | SessionRecord | ClientRecord | UsageRecord | RecordingRecord
+)
 
 _KINDS: dict[str, type[Record]] = {
     "event": EventRecord,
     "session": SessionRecord,
     "client": ClientRecord,
     "usage": UsageRecord,
+    "recording": RecordingRecord,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 

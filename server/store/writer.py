@@ -14,7 +14,12 @@ from dataclasses import dataclass, field
 from functools import partial as bind
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
-from sqlalchemy.exc import DataError, IntegrityError, StatementError
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from server.errors import InvalidRequestError, StartError, StoreUnavailableError
 from server.store.buffer import Buffer, BufferLimits
@@ -122,6 +127,8 @@ class Writer:
         """The last thing the database was asked for, it did."""
         self.prepared = asyncio.Event()
         """Set once the tables are known to be there."""
+        self.attempted = asyncio.Event()
+        """Set once the database was asked for the first time, whatever it said."""
         self.start_error: StartError | None = None
 
     @property
@@ -133,6 +140,11 @@ class Writer:
     def coalesced(self) -> int:
         """Partial records that a newer one made needless."""
         return self._buffer.coalesced
+
+    @property
+    def disk_failed(self) -> bool:
+        """The spill file could not be written when it was needed last."""
+        return self._disk_failed
 
     @property
     def has_backlog(self) -> bool:
@@ -267,8 +279,11 @@ class Writer:
                 # Tables of a newer program: nothing to wait for, but calls go on.
                 self.start_error = exc
                 await self._recover(exc.code)
+            except (SQLAlchemyError, OSError) as exc:
+                await self._recover(type(exc).__name__)
             except Exception as exc:
-                # Whatever a driver raises: the call must not notice.
+                # A bug here or in a driver must not end the recording of calls.
+                logger.exception("a batch of records could not be written")
                 await self._recover(type(exc).__name__)
             if closes_at_s is not None:
                 return  # the spill file is for the next run
@@ -297,6 +312,7 @@ class Writer:
             self._is_prepared = self.is_well = True
             self.start_error = None
             self.prepared.set()
+            self.attempted.set()
             return
         n_max = self._limits.batch_records
         # While the memory moves to the file, nothing younger may overtake it.
@@ -359,6 +375,7 @@ class Writer:
     async def _recover(self, reason: str) -> None:
         """The database failed: keep what is in memory safe."""
         self.counters.failures += 1
+        self.attempted.set()
         if self.is_well or not self._retry_s:
             logger.warning("the database does not take records (%s)", reason)
         self.is_well = False
