@@ -14,6 +14,7 @@ import uvicorn
 
 from server.app import create_app
 from server.errors import StartError
+from server.observability.logs import set_up_logging
 from server.settings import PREFIX, Settings, is_loopback, load_settings, unknown_names
 
 logger = logging.getLogger("voicebridge")
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StartError as exc:
         print(f"voicebridge: {exc}", file=sys.stderr)
         return EXIT_BAD_SETTING
-    _set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level)
     for name in unknown_names():
         logger.warning("%s is not a setting of this version", name)
     try:
@@ -154,15 +155,6 @@ def _loop_kind() -> Any:
     except ImportError:
         return "asyncio"
     return "uvloop"
-
-
-def _set_up_logging(level: str) -> None:
-    logging.basicConfig(
-        level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    # Libraries log addresses and SDP at DEBUG, and each request at INFO.
-    for name in ("aioice", "aiortc", "httpx", "httpcore", "uvicorn", "asyncio"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,23 @@
 """Composition of a media host from the settings: in the front, or in a worker."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
 
-from server.media.host import MediaHost
+from server.media.host import MediaHost, OpenTransport
 from server.media.protocol import HostEvent, MediaLimits
 from server.realtime.signalling import ModelEndpoint, Signalling
 from server.realtime.transport import ModelTransport, TransportEvents
 from server.realtime.webrtc import WebRtcTransport
 from server.rtc.ice import LOOPBACK_ONLY, IcePolicy
 from server.settings import Settings, is_loopback
+from server.workers.config import config_for
+from server.workers.local import LocalMedia
+from server.workers.placement import Budget
+from server.workers.pool import WorkerPool
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -38,24 +43,57 @@ def make_media_host(
         http: for signalling with the model service.
         emit: gets every event of the host.
     """
+    return MediaHost(
+        _transport_opener(settings, http),
+        policy=_browser_policy(settings),
+        limits=_limits(settings),
+        emit=emit,
+    )
 
+
+def make_media_door(
+    settings: Settings, http: httpx.AsyncClient, emit: Callable[[HostEvent], None]
+) -> WorkerPool | LocalMedia:
+    """The door of the front: worker processes, or none with `workers=0`.
+
+    The caller runs it.
+    """
+    budget = Budget(
+        cpu=settings.worker_cpu_budget,
+        lag_ms=settings.worker_lag_budget_ms,
+        sessions=settings.max_sessions_per_worker,
+    )
+    n_workers = settings.workers
+    if n_workers is None:
+        n_workers = len(os.sched_getaffinity(0))
+    if n_workers > 0:
+        return WorkerPool(n_workers, config_for(settings), emit=emit, budget=budget)
+    return LocalMedia(
+        _transport_opener(settings, http),
+        policy=_browser_policy(settings),
+        limits=_limits(settings),
+        emit=emit,
+        budget=budget,
+    )
+
+
+def _transport_opener(settings: Settings, http: httpx.AsyncClient) -> OpenTransport:
     def open_transport(
         events: TransportEvents, endpoint: ModelEndpoint
     ) -> ModelTransport:
         signalling = Signalling(http, endpoint, timeout_s=settings.model_http_timeout_s)
         return WebRtcTransport(events, signalling, _model_policy(settings, endpoint))
 
-    return MediaHost(
-        open_transport,
-        policy=_browser_policy(settings),
-        limits=MediaLimits(
-            max_clients=settings.max_clients_per_session,
-            client_connect_timeout_s=settings.client_connect_timeout_s,
-            client_silence_timeout_s=settings.client_silence_timeout_s,
-            model_connect_timeout_s=settings.model_connect_timeout_s,
-            model_silence_timeout_s=settings.model_silence_timeout_s,
-        ),
-        emit=emit,
+    return open_transport
+
+
+def _limits(settings: Settings) -> MediaLimits:
+    return MediaLimits(
+        max_clients=settings.max_clients_per_session,
+        client_connect_timeout_s=settings.client_connect_timeout_s,
+        client_silence_timeout_s=settings.client_silence_timeout_s,
+        model_connect_timeout_s=settings.model_connect_timeout_s,
+        model_silence_timeout_s=settings.model_silence_timeout_s,
     )
 
 

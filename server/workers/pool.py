@@ -1,0 +1,280 @@
+"""The door in front of several media processes.
+
+All browsers of a conversation are on one process. A process that dies takes only its
+own sessions with it: they end with the reason `worker_lost`, and it is started again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from server.errors import CapacityError, SessionNotFoundError
+from server.media.protocol import (
+    ClientAnswer,
+    ClientChange,
+    ConversationInfo,
+    HostEvent,
+    SessionEnded,
+    SessionEnding,
+    SessionState,
+    ToolStatus,
+)
+from server.realtime.signalling import ModelEndpoint
+from server.workers.codec import Frame
+from server.workers.load import LoadReport
+from server.workers.placement import Budget, Headroom, choose
+from server.workers.status import WorkerStatus, status_of
+from server.workers.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+FIRST_BACK_OFF_S = 0.5
+MAX_BACK_OFF_S = 10.0
+STEADY_AFTER_S = 30.0
+"""A process that lived so long has not died of its start."""
+LOST = "worker_lost"
+
+
+class _Seat:
+    """The place of one media process, whichever child fills it just now."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.headroom = Headroom()
+        self.restarts = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it takes work."""
+        return self.worker is not None and self.worker.is_up.is_set()
+
+
+class WorkerPool:
+    """A MediaDoor. `run` owns the processes."""
+
+    def __init__(
+        self,
+        n_workers: int,
+        config: Frame,
+        *,
+        emit: Callable[[HostEvent], None],
+        budget: Budget,
+    ) -> None:
+        """
+        Args:
+            n_workers: processes, at least 1.
+            config: what each must know, from `server.workers.serve.config_for`.
+            emit: gets every event of every process.
+            budget: what each may use before a session is refused.
+        """
+        if n_workers < 1:
+            raise ValueError("n_workers must be at least 1")
+        self._config = config
+        self._emit = emit
+        self._budget = budget
+        self._loop = asyncio.get_running_loop()
+        self._seats = [_Seat() for _ in range(n_workers)]
+        self._seat_of: dict[str, _Seat] = {}
+        """By session, from `open` to its end."""
+        self.is_running = asyncio.Event()
+
+    @property
+    def n_clients(self) -> int:
+        """Browsers connected or connecting, as last reported."""
+        reports = [s.headroom.report for s in self._seats if s.is_up]
+        return sum(r.clients for r in reports if r is not None)
+
+    @property
+    def statuses(self) -> list[WorkerStatus]:
+        """Every process at this moment."""
+        return [
+            status_of(
+                seat.headroom,
+                index=index,
+                pid=seat.worker.pid if seat.worker is not None else None,
+                is_up=seat.is_up,
+                restarts=seat.restarts,
+            )
+            for index, seat in enumerate(self._seats)
+        ]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep every process running until `stop`; then end them all."""
+        async with asyncio.TaskGroup() as tasks:
+            for index, seat in enumerate(self._seats):
+                tasks.create_task(self._keep(seat, stop), name=f"media process {index}")
+
+    # --- the door
+
+    async def open(self, info: ConversationInfo, endpoint: ModelEndpoint) -> None:
+        """Connect a new session to the model, on the process with most room.
+
+        Raises:
+            CapacityError: all are full, or none is up.
+            BridgeError: what stood in the way.
+        """
+        seat = self._choose()
+        seat.headroom.placed(self._loop.time())
+        self._seat_of[info.session_id] = seat
+        assert seat.worker is not None
+        try:
+            await seat.worker.call("open", info, endpoint)
+        except BaseException:
+            self._free(info.session_id)
+            raise
+
+    async def admit(
+        self,
+        session_id: str,
+        offer_sdp: str,
+        *,
+        name: str = "",
+        resume_client_id: str | None = None,
+    ) -> ClientAnswer:
+        """Answer the offer of one more browser, or of one that comes back.
+
+        Raises:
+            BridgeError: the offer is bad, or the session unknown or full.
+        """
+        answer: ClientAnswer = await self._worker_of(session_id).call(
+            "admit",
+            session_id,
+            offer_sdp,
+            name=name,
+            resume_client_id=resume_client_id,
+        )
+        return answer
+
+    async def update_client(
+        self, session_id: str, client_id: str, change: ClientChange
+    ) -> None:
+        """Change settings of one browser.
+
+        Raises:
+            BridgeError: no such session or client.
+        """
+        worker = self._worker_of(session_id)
+        await worker.call("update_client", session_id, client_id, change)
+
+    async def remove_client(self, session_id: str, client_id: str, reason: str) -> None:
+        """Show one browser out.
+
+        Raises:
+            BridgeError: no such session or client.
+        """
+        worker = self._worker_of(session_id)
+        await worker.call("remove_client", session_id, client_id, reason)
+
+    def say(self, session_id: str, text: str) -> None:
+        """Typed text, for the model."""
+        self._post(session_id, "say", text)
+
+    def interrupt(self, session_id: str) -> None:
+        """Make the assistant stop talking."""
+        self._post(session_id, "interrupt")
+
+    def announce(self, session_id: str, message: Mapping[str, object]) -> None:
+        """Send a control message, made above, to every browser of a session."""
+        self._post(session_id, "announce", message)
+
+    def show_state(
+        self, session_id: str, state: SessionState, message: str = ""
+    ) -> None:
+        """Tell every browser of a session what the session goes through."""
+        self._post(session_id, "show_state", state, message)
+
+    def set_mix_minus(self, session_id: str, on: bool) -> None:
+        """Whether the participants of a session hear each other."""
+        self._post(session_id, "set_mix_minus", on)
+
+    def tool_finished(self, session_id: str, call_id: str, output: str) -> None:
+        """The output of a requested tool."""
+        self._post(session_id, "tool_finished", call_id, output)
+
+    def tool_status(self, session_id: str, status: ToolStatus) -> None:
+        """Tell every browser of a session where a tool call is."""
+        self._post(session_id, "tool_status", status)
+
+    def narrate(self, session_id: str, key: str, text: str, *, speak: bool) -> None:
+        """Context for the model; what has a known key is not told again."""
+        self._post(session_id, "narrate", key, text, speak=speak)
+
+    def end(self, session_id: str, reason: str) -> None:
+        """End a session; `SessionEnded` follows when everything is freed."""
+        self._post(session_id, "end", reason)
+
+    # --- inside
+
+    def _choose(self) -> _Seat:
+        up = {i: s.headroom for i, s in enumerate(self._seats) if s.is_up}
+        chosen = choose(up, self._budget)
+        if chosen is None:
+            raise CapacityError(
+                f"{len(up)} of {len(self._seats)} media processes are up, none has room"
+            )
+        return self._seats[chosen]
+
+    def _worker_of(self, session_id: str) -> Worker:
+        seat = self._seat_of.get(session_id)
+        if seat is None or seat.worker is None:
+            raise SessionNotFoundError
+        return seat.worker
+
+    def _post(
+        self, session_id: str, command: str, *args: object, **kwargs: object
+    ) -> None:
+        seat = self._seat_of.get(session_id)
+        if seat is not None and seat.worker is not None:
+            seat.worker.post(command, session_id, *args, **kwargs)
+
+    def _free(self, session_id: str) -> None:
+        seat = self._seat_of.pop(session_id, None)
+        if seat is not None:
+            seat.headroom.freed()
+
+    async def _keep(self, seat: _Seat, stop: asyncio.Event) -> None:
+        """Fill one seat until `stop`, with pauses that grow when it keeps dying."""
+        back_off_s = FIRST_BACK_OFF_S
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                started_s = self._loop.time()
+                await self._live_once(seat, stop)
+                self.is_running.set()  # it failed: better say so than never begin
+                if stop.is_set():
+                    break
+                if self._loop.time() - started_s > STEADY_AFTER_S:
+                    back_off_s = FIRST_BACK_OFF_S
+                seat.restarts += 1
+                logger.warning(
+                    "a media process has ended; starting it again in %.1f s", back_off_s
+                )
+                await asyncio.wait({stopping}, timeout=back_off_s)
+                back_off_s = min(2 * back_off_s, MAX_BACK_OFF_S)
+        finally:
+            stopping.cancel()
+
+    async def _live_once(self, seat: _Seat, stop: asyncio.Event) -> None:
+        headroom = seat.headroom = Headroom()
+
+        def on_report(report: LoadReport) -> None:
+            headroom.take(report, self._loop.time(), late_ms=self._budget.lag_ms)
+            self.is_running.set()
+
+        worker = seat.worker = Worker(
+            self._config, on_event=self._on_event, on_report=on_report
+        )
+        try:
+            await worker.run(stop)
+        finally:
+            seat.worker = None
+            lost = [s for s, where in self._seat_of.items() if where is seat]
+            for session_id in lost:
+                self._free(session_id)
+                self._emit(SessionEnding(session_id, LOST))
+                self._emit(SessionEnded(session_id, LOST))
+
+    def _on_event(self, event: HostEvent) -> None:
+        if isinstance(event, SessionEnded):
+            self._free(event.session_id)
+        self._emit(event)

@@ -1,0 +1,147 @@
+"""The media process: a MediaHost behind a socket.
+
+The composition root of `python -m server.workers`.
+"""
+
+import asyncio
+import gc
+import logging
+import socket
+from typing import Any
+
+from server.errors import BridgeError
+from server.media.host import MediaHost
+from server.media.protocol import HostEvent
+from server.media_host import make_http_client, make_media_host
+from server.observability.process import usage
+from server.settings import Settings
+from server.workers import codec
+from server.workers.load import LagMeter, LoadReport
+
+logger = logging.getLogger(__name__)
+
+REPORT_S = 0.5
+CONFIG_TIMEOUT_S = 30.0
+MAX_LINE_BYTES = 8 << 20
+MAX_UNSENT_BYTES = 64 << 20
+"""A front that reads nothing for so long is gone for good."""
+
+
+async def serve(fd: int) -> None:
+    """Serve the front at the other end of the socket until it ends it."""
+    reader, writer = await asyncio.open_connection(
+        sock=socket.socket(fileno=fd), limit=MAX_LINE_BYTES
+    )
+    try:
+        async with asyncio.timeout(CONFIG_TIMEOUT_S):
+            config = codec.from_line(await reader.readline())["config"]
+        settings = Settings.model_validate(config["settings"])
+        logging.getLogger().setLevel(settings.log_level)
+        await _Front(reader, writer, settings).serve()
+    finally:
+        writer.close()
+
+
+class _Front:
+    """The front, as the media process sees it."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        settings: Settings,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._settings = settings
+        self._calls: dict[int, asyncio.Task[None]] = {}
+        self._lag = LagMeter()
+
+    async def serve(self) -> None:
+        """Until the socket ends or a stop comes; then everything is ended."""
+        stop = asyncio.Event()
+        async with make_http_client(self._settings) as http:
+            host = make_media_host(self._settings, http, self._emit)
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(host.run(stop), name="media host")
+                reporting = tasks.create_task(self._report(host), name="load reports")
+                await host.is_running.wait()
+                gc.collect()
+                gc.freeze()
+                self._lag.start()
+                self._send({"ready": True})
+                try:
+                    await self._read(host, tasks)
+                finally:
+                    stop.set()
+                    await asyncio.wait({running})
+                    reporting.cancel()
+                    self._lag.stop()
+                    for task in self._calls.values():
+                        task.cancel()
+
+    def _emit(self, event: HostEvent) -> None:
+        self._send(codec.encode_notice(event))
+
+    def _send(self, frame: codec.Frame) -> None:
+        if self._writer.is_closing():
+            return
+        self._writer.write(codec.to_line(frame))
+        if self._writer.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            logger.error("the front reads nothing; this media process gives up")
+            self._writer.transport.abort()
+
+    async def _read(self, host: MediaHost, tasks: asyncio.TaskGroup) -> None:
+        while line := await self._reader.readline():
+            frame = codec.from_line(line)
+            if "stop" in frame:
+                return
+            if "cancel" in frame:
+                task = self._calls.get(frame["cancel"])
+                if task is not None:
+                    task.cancel()
+                continue
+            method = codec.methods()[frame["call"]]
+            args, kwargs = method.decode(frame["args"])
+            command = getattr(host, method.name)
+            if not method.is_awaited:
+                command(*args, **kwargs)
+                continue
+            number = frame["id"]
+            self._calls[number] = tasks.create_task(
+                self._answer(number, method, command(*args, **kwargs)),
+                name=f"command {method.name}",
+            )
+
+    async def _answer(self, number: int, method: codec.Method, result: Any) -> None:
+        try:
+            value = method.encode_result(await result)
+            self._send({"id": number, "result": value})
+        except BridgeError as exc:
+            self._send({"id": number, "error": codec.encode_error(exc)})
+        except Exception as exc:
+            # A bug in one command must not end the calls of the others.
+            logger.exception("command %s broke", method.name)
+            error = codec.encode_error(BridgeError(repr(exc)))
+            self._send({"id": number, "error": error})
+        finally:
+            del self._calls[number]
+
+    async def _report(self, host: MediaHost) -> None:
+        while True:
+            used, counters = usage(), host.ticker.counters
+            self._send(
+                codec.encode_notice(
+                    LoadReport(
+                        cpu_s=used.cpu_s,
+                        rss_bytes=used.rss_bytes,
+                        lag_p95_ms=round(self._lag.p95_ms, 2),
+                        sessions=host.n_sessions,
+                        clients=host.n_clients,
+                        ticks=counters.ticks,
+                        ticks_skipped=counters.skipped,
+                        tick_worst_ms=round(counters.worst_lateness_ms, 2),
+                    )
+                )
+            )
+            await asyncio.sleep(REPORT_S)
