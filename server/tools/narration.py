@@ -8,7 +8,7 @@ the prompt explains, and nothing an agent writes can imitate them.
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.tools import runner_events as ev
 from server.tools.run import Answered, Outcome
@@ -24,9 +24,9 @@ Work that you delegate goes on while the conversation continues.
 - Say in one short sentence that you pass the task on, then call the tool.
 - {PROGRESS} tells you what happens in a run. It is for your information: do not read it
   aloud. When you are asked to speak in the middle of a run, say one sentence about it.
-- {FINISHED} is the end of a run and has its answer, {FAILED} is the end of a run and has
-  its error. A tool's output with "status":"running" is not the end. Never give a final
-  answer, and never say that something is done, before that end has come.
+- {FINISHED} is the end of a run and has its answer, {FAILED} is the end of a run and
+  has its error. A tool's output with "status":"running" is not the end. Never give a
+  final answer, and never say that something is done, before that end has come.
 - {CONFIRM} means that somebody must approve a call on a screen: ask for that in one
   sentence, and do not call the tool again.
 - {TYPED} is a message a user typed directly to the agents; its answer comes as usual.
@@ -50,6 +50,10 @@ class Note:
     text: str
     speak: bool = False
     """The model is to say something now, or as soon as nobody else speaks."""
+
+    def quietly(self) -> "Note":
+        """The same for the context only."""
+        return replace(self, speak=False)
 
 
 @dataclass(frozen=True, slots=True)

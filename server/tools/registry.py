@@ -3,11 +3,17 @@
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from server.errors import ToolError
+from server.tools.runner_events import RunnerEvent
+from server.tools.schema import mismatch
 
 Arguments: TypeAlias = Mapping[str, Any]
+Report: TypeAlias = Callable[[RunnerEvent], None]
+"""Takes what happens inside a call, for narration and the screen."""
+Function: TypeAlias = Callable[[Arguments, Report], Awaitable[str]]
+Policy: TypeAlias = Literal["allow", "confirm", "deny"]
 
 NO_PARAMETERS: Mapping[str, Any] = {
     "type": "object",
@@ -23,9 +29,19 @@ class Tool:
 
     name: str
     description: str
-    run: Callable[[Arguments], Awaitable[str]]
+    run: Function
     parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
+    policy: Policy = "confirm"
+    """Whether a call runs at once, after somebody's yes, or never. What may change
+    things is not allowed by default."""
     timeout_s: float = 30.0
+    """Of the run, without the wait for a confirmation."""
+    background_after_s: float | None = None
+    """A call that takes longer goes on in the background: the model is told so, and
+    gets the result as narration. None: the model waits."""
+    max_result_chars: int = 8_000
+    max_running: int = 4
+    """Calls of this tool at once in one session; more are refused in words."""
 
     def schema(self) -> dict[str, Any]:
         """The entry of `session.tools`."""
@@ -38,14 +54,16 @@ class Tool:
 
 
 class ToolRegistry:
-    """The tools of one session."""
+    """The tools of one session. Names are unique: the first one of a name stays."""
 
     def __init__(self, tools: Iterable[Tool]) -> None:
-        self._tools = {tool.name: tool for tool in tools}
+        self._tools: dict[str, Tool] = {}
+        for tool in tools:
+            self._tools.setdefault(tool.name, tool)
 
     def schemas(self) -> list[dict[str, Any]]:
-        """The `tools` of the session's configuration."""
-        return [tool.schema() for tool in self._tools.values()]
+        """The `tools` of the session's configuration; what is denied is not offered."""
+        return [t.schema() for t in self._tools.values() if t.policy != "deny"]
 
     def find(self, name: str) -> Tool:
         """The tool of that name.
@@ -56,8 +74,8 @@ class ToolRegistry:
         try:
             return self._tools[name]
         except KeyError:
-            known = ", ".join(self._tools)
-            message = f"There is no tool {name!r}. Known tools: {known}."
+            known = ", ".join(n for n, t in self._tools.items() if t.policy != "deny")
+            message = f"There is no tool {name[:64]!r}. Known tools: {known}."
             raise ToolError(message, user_message=message) from None
 
 
@@ -65,8 +83,8 @@ def parse_arguments(tool: Tool, text: str) -> Arguments:
     """The arguments, which the model sends as a JSON string.
 
     Raises:
-        ToolError: not a JSON object, or a required argument is missing or of the
-            wrong type. The message is written for the model.
+        ToolError: not a JSON object, or not what the tool's schema wants. The message
+            is written for the model.
     """
     if len(text) > MAX_ARGUMENT_CHARS:
         raise _bad_arguments(tool, "they are too long")
@@ -76,12 +94,9 @@ def parse_arguments(tool: Tool, text: str) -> Arguments:
         raise _bad_arguments(tool, "they are not valid JSON") from None
     if not isinstance(arguments, dict):
         raise _bad_arguments(tool, "they are not an object")
-    for name in tool.parameters.get("required", ()):
-        value = arguments.get(name)
-        if tool.parameters["properties"][name].get("type") == "string" and not (
-            isinstance(value, str) and value.strip()
-        ):
-            raise _bad_arguments(tool, f"{name!r} must be a text that is not empty")
+    problem = mismatch(tool.parameters, arguments)
+    if problem is not None:
+        raise _bad_arguments(tool, problem)
     return arguments
 
 

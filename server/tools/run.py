@@ -11,7 +11,7 @@ from server.tools import runner_events as ev
 
 MAX_ANSWER_CHARS = 8_000
 CANCELLED = "The run was cancelled."
-BROKEN = "The connection broke off during the run."
+BROKEN = "The connection broke off during the run; how far it came is not known."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,9 @@ class Run:
             first_on_socket: True when nothing can be left over from another run.
         """
         self._answer = ""
-        self._has_begun = first_on_socket
+        self.has_begun = first_on_socket
+        """Events from now on are this run's."""
+        self._complaint = ""
         self.n_events = 0
         self.has_result = False
         """The result is known; only the closing line is due."""
@@ -52,7 +54,7 @@ class Run:
         self.n_events += 1
         match event:
             case ev.RunEnded(interrupted):
-                if not self._has_begun:
+                if not self.has_begun:
                     return None
                 self.has_ended = True
                 return Failed(CANCELLED) if interrupted else self.settle()
@@ -60,18 +62,26 @@ class Run:
                 self.has_ended = True
                 return Failed(_shortened(reason))
             case ev.RunResult(text, success, is_last):
-                self._has_begun = self.has_result = True
+                self.has_begun = self.has_result = True
                 self._answer = text or self._answer
                 self.has_ended = is_last
                 if not success:
                     return Failed(_shortened(self._answer or "The run failed."))
                 return self.settle() if is_last else None
             case ev.Said(_, text):
-                self._has_begun = True
+                self.has_begun = True
                 self._answer = text
+            case ev.Complained(message) if message:
+                self._complaint = message
             case ev.RunStarted() | ev.ToolStarted() | ev.ToolEnded():
-                self._has_begun = True
+                self.has_begun = True
         return None
+
+    def broken(self) -> str:
+        """What to say when the runner went away in the middle."""
+        if not self._complaint:
+            return BROKEN
+        return f"{BROKEN} Its last words: {self._complaint[:200]}"
 
     def settle(self) -> Answered:
         """The answer as far as it is known."""

@@ -2,138 +2,34 @@
 
 The socket opens with the first message and stays, because an agent remembers only on
 one socket; it is opened again after any loss. One run at a time: a second message waits
-for the first, as the runner itself would make it wait.
+for the first, as the runner itself would make it wait. A message that may have arrived
+is never sent again: the runner has no run ids, and doing a thing twice is worse than
+saying that it is not known how far it came.
 """
 
 import asyncio
-import json
 import logging
-from contextlib import suppress
-from typing import Literal
 
 import aiohttp
 
-from server.errors import ToolError
-from server.tools import runner_events as ev
-from server.tools.run import BROKEN, CANCELLED, Answered, Failed, Outcome, Run
+from server.errors import ToolError, ToolStoppedError
+from server.tools.registry import Report
+from server.tools.run import BROKEN, CANCELLED, Answered, Failed, Outcome
+from server.tools.runner_link import CLOSE_TIMEOUT_S, NotSentError, RunnerLink
 
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 16 << 20
 """A run's result repeats its whole transcript."""
 HEARTBEAT_S = 20.0
-CLOSE_TIMEOUT_S = 1.0
-RESULT_GRACE_S = 1.0
-"""Between a run's result and the line that says it is finished."""
-STALE_RUN_TIMEOUT_S = 2.0
-"""How long a new message waits for a cancelled run to say that it is over."""
+CANCEL_GRACE_S = 3.0
+"""How long a runner may take to end a cancelled run before its socket is closed."""
+FIRST_RETRY_S = 0.25
+"""Doubled with each attempt to connect."""
 
 
-class _Link:
-    """One open socket, read by a task of its own so that it also lives when idle."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self._run: Run | None = None
-        self._outcome: asyncio.Future[Outcome | None] | None = None
-        self._n_runs = 0
-        self._is_closing = False
-        self._stale_over = asyncio.Event()
-        self._stale_over.set()
-        self._reading = asyncio.create_task(self._read(), name="runner socket")
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the runner is still there."""
-        return not self._reading.done()
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether no run was ever started here."""
-        return self._n_runs == 0
-
-    async def wait_until_idle(self) -> bool:
-        """Wait for a run that was given up; False when it does not end."""
-        try:
-            async with asyncio.timeout(STALE_RUN_TIMEOUT_S):
-                await self._stale_over.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def send(
-        self, kind: Literal["user_message", "cancel"], **fields: str
-    ) -> None:
-        """Send one command; raises what aiohttp raises."""
-        command = {"type": kind, **fields}
-        await self._socket.send_str(json.dumps(command, ensure_ascii=False))
-
-    async def run(self, text: str) -> Outcome | None:
-        """One run; None when the socket broke before anything came back."""
-        self._run = run = Run(first_on_socket=self.is_fresh)
-        self._n_runs += 1
-        self._outcome = asyncio.get_running_loop().create_future()
-        try:
-            await self.send("user_message", data=text)
-            return await self._outcome
-        except (aiohttp.ClientError, ConnectionError):
-            return None
-        finally:
-            self._run = self._outcome = None
-            if not run.has_ended:
-                self._stale_over.clear()
-
-    async def close(self) -> None:
-        """Close the socket and wait for its task."""
-        self._is_closing = True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._socket.close()
-        self._reading.cancel()
-        await asyncio.wait({self._reading})
-
-    async def _read(self) -> None:
-        try:
-            async for message in self._socket:
-                if message.type is aiohttp.WSMsgType.TEXT:
-                    for event in ev.decode(message.data):
-                        self._handle(event)
-        finally:
-            self._break_off()
-
-    def _handle(self, event: ev.RunnerEvent) -> None:
-        if self._run is None:
-            if isinstance(event, ev.RunEnded | ev.RunFailed):
-                self._stale_over.set()
-            return
-        had_result = self._run.has_result
-        outcome = self._run.feed(event)
-        if outcome is not None:
-            self._settle(outcome)
-        elif self._run.has_result and not had_result:
-            asyncio.get_running_loop().call_later(
-                RESULT_GRACE_S, self._settle_late, self._run
-            )
-
-    def _settle(self, outcome: Outcome | None) -> None:
-        if self._outcome is not None and not self._outcome.done():
-            self._outcome.set_result(outcome)
-
-    def _settle_late(self, run: Run) -> None:
-        """The closing line did not come: the result is good enough."""
-        if self._run is run:
-            self._settle(run.settle())
-
-    def _break_off(self) -> None:
-        run = self._run
-        if run is None:
-            self._stale_over.set()
-        elif run.has_result:
-            self._settle(run.settle())
-        else:
-            nothing_came = run.n_events == 0 and not self._is_closing
-            reason = CANCELLED if self._is_closing else BROKEN
-            self._settle(None if nothing_came else Failed(reason))
+def unreported(_: object) -> None:
+    """A report for a run nobody follows."""
 
 
 class Runner:
@@ -153,7 +49,7 @@ class Runner:
             client: shared, the caller's to close.
             url: None when the runner is not configured.
             title: for messages to the model, e.g. "agent team".
-            connect_timeout_s: bound of opening the socket.
+            connect_timeout_s: bound of opening the socket, all attempts together.
             survives_cancel: False for a runner that is of no use after a cancel.
         """
         self._client = client
@@ -161,43 +57,59 @@ class Runner:
         self._title = title
         self._connect_timeout_s = connect_timeout_s
         self._survives_cancel = survives_cancel
-        self._link: _Link | None = None
+        self._link: RunnerLink | None = None
         self._one_run = asyncio.Lock()
+        self._n_waiting = 0
+        self._n_stops = 0
+        self._was_unreachable = False
 
-    async def ask(self, text: str) -> str:
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run goes on, or waits for its turn."""
+        return self._n_waiting > 0
+
+    async def ask(self, text: str, report: Report = unreported) -> str:
         """Send one message and wait for the end of the run it starts.
 
         Cancelling it (a timeout) cancels the run.
 
         Raises:
-            ToolError: in words for the model.
+            ToolError: in words for the model; ToolStoppedError after `cancel`.
         """
-        async with self._one_run:
-            try:
-                outcome = await self._run(text)
-            except asyncio.CancelledError:
-                await self.cancel()
-                raise
+        n_stops = self._n_stops
+        self._n_waiting += 1
+        try:
+            async with self._one_run:
+                if n_stops != self._n_stops:
+                    raise ToolStoppedError
+                outcome = await self._run(text, report)
+        except asyncio.CancelledError:
+            await self._send_cancel()
+            raise
+        finally:
+            self._n_waiting -= 1
         if isinstance(outcome, Answered):
             return outcome.text
+        if n_stops != self._n_stops and outcome.reason == CANCELLED:
+            raise ToolStoppedError
         raise ToolError("the run failed", user_message=outcome.reason)
 
     async def cancel(self) -> bool:
-        """Cancel the run, if any; False when there is no open socket."""
+        """Stop the run and those that wait for it; False when there was nothing.
+
+        A run that does not end soon costs its socket.
+        """
+        was_busy = self.is_busy
+        self._n_stops += 1
         link = self._link
-        if link is None or not link.is_open:
-            return False
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await link.send("cancel")
-        except (TimeoutError, aiohttp.ClientError, ConnectionError):
-            logger.debug("cancel not delivered")
-        if not self._survives_cancel:
+        if link is None or not await self._send_cancel():
+            return was_busy
+        if not self._survives_cancel or not await link.wait_idle(CANCEL_GRACE_S):
             await self.close()
         return True
 
     async def reset(self) -> bool:
-        """Cancel and forget: the next message starts on a fresh socket."""
+        """Stop and forget: the next message starts on a fresh socket."""
         was_open = await self.cancel()
         await self.close()
         return was_open
@@ -208,36 +120,69 @@ class Runner:
         if link is not None:
             await link.close()
 
-    async def _run(self, text: str) -> Answered | Failed:
-        link = await self._connected()
-        was_fresh = link.is_fresh
-        outcome = await link.run(text)
-        if outcome is None and not was_fresh:
-            # An old socket may be dead without our knowing: once more on a new one.
-            await self.close()
-            outcome = await (await self._connected()).run(text)
-        return outcome or Failed(BROKEN)
+    async def _send_cancel(self) -> bool:
+        link = self._link
+        if link is None or not link.is_open:
+            return False
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await link.send("cancel")
+        except (TimeoutError, aiohttp.ClientError, ConnectionError):
+            logger.debug("cancel not delivered")
+        return True
 
-    async def _connected(self) -> _Link:
+    async def _run(self, text: str, report: Report) -> Outcome:
+        for _ in range(2):
+            link = await self._connected()
+            try:
+                return await link.run(text, report)
+            except NotSentError:
+                await self.close()
+        return Failed(BROKEN)
+
+    async def _connected(self) -> RunnerLink:
         if self._url is None:
             message = f"The {self._title} is not configured on this server."
             raise ToolError(message, user_message=message)
         link = self._link
-        if link is not None and link.is_open and await link.wait_until_idle():
+        if link is not None and await link.is_usable():
             return link
         await self.close()
-        try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                socket = await self._client.ws_connect(
-                    self._url, max_msg_size=MAX_MESSAGE_BYTES, heartbeat=HEARTBEAT_S
-                )
-        except TimeoutError as exc:
-            raise self._unreachable("it did not answer in time") from exc
-        except (aiohttp.ClientError, OSError) as exc:
-            raise self._unreachable("the connection failed") from exc
-        self._link = _Link(socket)
+        socket = await self._connect(self._url)
+        self._link = RunnerLink(socket)
         return self._link
 
+    async def _connect(self, url: str) -> aiohttp.ClientWebSocketResponse:
+        """Open a socket, trying again with growing pauses.
+
+        What could not be reached just now is tried once only: the model shall be able
+        to say so at once.
+        """
+        retry_s = FIRST_RETRY_S
+        try:
+            async with asyncio.timeout(self._connect_timeout_s) as deadline:
+                while True:
+                    try:
+                        socket = await self._client.ws_connect(
+                            url,
+                            max_msg_size=MAX_MESSAGE_BYTES,
+                            heartbeat=HEARTBEAT_S,
+                            autoping=False,
+                        )
+                    except (aiohttp.ClientError, OSError) as exc:
+                        ends_s = deadline.when() or 0.0
+                        now_s = asyncio.get_running_loop().time()
+                        if self._was_unreachable or now_s + retry_s >= ends_s:
+                            raise self._unreachable("the connection failed") from exc
+                        await asyncio.sleep(retry_s)
+                        retry_s *= 2
+                    else:
+                        self._was_unreachable = False
+                        return socket
+        except TimeoutError as exc:
+            raise self._unreachable("it did not answer in time") from exc
+
     def _unreachable(self, why: str) -> ToolError:
+        self._was_unreachable = True
         message = f"The {self._title} cannot be reached: {why}."
         return ToolError(message, user_message=message)

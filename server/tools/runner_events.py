@@ -191,7 +191,7 @@ def _entries(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 def _tool_ended(result: Mapping[str, Any]) -> ToolEnded:
     text = _content_text(result.get("content")) or _content_text(result.get("result"))
-    # A result names its call by `call_id`; its own `id`, where there is one, is another.
+    # A result names its call by `call_id`; its own `id` is another, where there is one.
     call_id = _text(result, "call_id") or _text(result, "id")
     is_error = result.get("is_error") is True
     return ToolEnded(_text(result, "name"), text, is_error, call_id)

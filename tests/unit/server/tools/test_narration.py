@@ -99,11 +99,7 @@ def result(call_id: str, name: str, content: str, is_error: bool) -> dict[str, A
             "ClaudeCode uses Bash\nBash returned: ok",
         ),
         (
-            [
-                claude(
-                    "ToolCallExecutionEvent", name="tool", result="no", is_error=True
-                )
-            ],
+            [claude("ToolCallExecutionEvent", name="tool", result="no", is_error=True)],
             "tool failed: no",
         ),
         ([claude("Error", message="deprecated", source="claude_stderr")], ""),
