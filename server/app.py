@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 from fastapi import FastAPI
@@ -16,27 +16,27 @@ from starlette.middleware.cors import CORSMiddleware
 
 from server import __version__
 from server.auth.authenticator import Authenticator
-from server.auth.limits import Rate
+from server.auth.limits import Buckets, Rate
 from server.auth.secret import load_secret
 from server.auth.tokens import TokenSigner
 from server.embedded_fake import EmbeddedFake
 from server.http import errors as http_errors
+from server.http.clients import router as clients_router
 from server.http.gate import Gate, GateLimits
 from server.http.page import SecurityHeaders, mount_page
 from server.http.realtime import router as realtime_router
-from server.media.host import MediaHost
-from server.media.protocol import ConversationInfo, HostEvent
-from server.media_host import DEFAULT_BASE_URL, make_http_client, make_media_host
-from server.observability.process import usage
-from server.realtime.config import SessionConfig
+from server.http.sessions import router as sessions_router
+from server.media.protocol import HostEvent
+from server.media_host import DEFAULT_BASE_URL, make_http_client, make_media_door
+from server.observability.process import usage_with
 from server.realtime.signalling import ModelEndpoint
-from server.sessions.lifecycle import Occupancy
+from server.session_maker import SessionMaker
 from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
-from server.sessions.session import Session, SessionRequest
 from server.settings import Settings
-from server.tools.builtin import builtin_tools
-from server.tools.executor import ToolExecutor
-from server.tools.runner import Runner
+from server.tools.door import Record
+from server.workers.local import LocalMedia
+from server.workers.pool import WorkerPool
+from server.workers.status import WorkerStatus
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,10 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         redoc_url=None,
     )
     app.state.registry = None
+    app.state.settings = settings
+    app.state.session_budget = Buckets(
+        Rate(settings.sessions_per_s, 20 * settings.sessions_per_s)
+    )
     app.state.authenticator = authenticator = _make_authenticator(settings)
     app.add_middleware(
         Gate,
@@ -96,7 +100,8 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         )
     app.add_middleware(SecurityHeaders)
     http_errors.install(app)
-    app.include_router(realtime_router)
+    for router in (realtime_router, sessions_router, clients_router):
+        app.include_router(router)
 
     @app.get("/healthz", tags=["operations"])
     async def healthz() -> dict[str, Any]:
@@ -129,7 +134,7 @@ class _Bridge:
         if fake is None and settings.uses_embedded_fake:
             self._fake = EmbeddedFake()
         self.registry: SessionRegistry | None = None
-        self._host: MediaHost | None = None
+        self._host: WorkerPool | LocalMedia | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["_Bridge"]:
@@ -145,11 +150,11 @@ class _Bridge:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             if self._fake is not None:
                 tasks.create_task(self._fake.run(fake_stop), name="embedded fake")
-            self._host = host = make_media_host(settings, http, self._emit)
+            self._host = host = make_media_door(settings, http, self._emit)
             self.registry = SessionRegistry(
                 host,
                 self._model_source(),
-                _SessionMaker(settings, sockets, host, self._fake),
+                SessionMaker(settings, sockets, host, self._fake, self._on_tool),
                 SessionLimits(
                     max_sessions=settings.max_sessions,
                     grace_s=settings.session_grace_s,
@@ -181,12 +186,23 @@ class _Bridge:
             },
             "sessions": self.registry.n_sessions if self.registry is not None else 0,
             "clients": self._host.n_clients if self._host is not None else 0,
-            "process": asdict(usage()),
+            "process": asdict(usage_with(self._worker_pids())),
+            "workers": [asdict(status) for status in self._worker_statuses()],
         }
+
+    def _worker_statuses(self) -> list[WorkerStatus]:
+        return self._host.statuses if self._host is not None else []
+
+    def _worker_pids(self) -> list[int]:
+        pids = [status.pid for status in self._worker_statuses()]
+        return [pid for pid in pids if pid is not None and pid != os.getpid()]
 
     def _emit(self, event: HostEvent) -> None:
         if self.registry is not None:
             self.registry.on_host_event(event)
+
+    def _on_tool(self, record: Record) -> None:
+        logger.debug("tool %s %s in %.1f s", record.name, record.end, record.duration_s)
 
     def _model_source(self) -> ModelSource:
         if self._fake is not None:
@@ -199,77 +215,4 @@ class _Bridge:
                 settings.openai_base_url or DEFAULT_BASE_URL,
                 key.get_secret_value() if key is not None else "sk-local",
             )
-        )
-
-
-class _SessionMaker:
-    """Builds the record of a session: configuration, runners, tools."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        sockets: aiohttp.ClientSession,
-        host: MediaHost,
-        fake: EmbeddedFake | None,
-    ) -> None:
-        self._settings = settings
-        self._sockets = sockets
-        self._host = host
-        self._fake = fake
-
-    def __call__(
-        self,
-        session_id: str,
-        conversation_id: str,
-        request: SessionRequest,
-        endpoint: ModelEndpoint,
-    ) -> Session:
-        settings = self._settings
-        agent_name = request.agent_name or settings.default_agent_name
-        nested = self._runner(
-            settings.nested_runner_url, agent_name, "agent team", survives_cancel=True
-        )
-        claude = self._runner(
-            settings.claude_code_runner_url,
-            "ClaudeCode",
-            "Claude Code runner",
-            survives_cancel=False,
-        )
-        tools = builtin_tools(nested, claude, timeout_s=settings.tool_timeout_s)
-
-        def deliver(call_id: str, output: str, success: bool) -> None:
-            self._host.tool_finished(session_id, call_id, output)
-
-        config = SessionConfig(
-            model=settings.openai_realtime_model,
-            voice=request.voice or settings.default_voice,
-            system_prompt=request.system_prompt or settings.default_system_prompt,
-            agent_name=agent_name,
-            transcription_model=settings.transcription_model,
-            transcription_language=settings.transcription_language,
-            tools=tools.schemas(),
-        )
-        return Session(
-            info=ConversationInfo(session_id, conversation_id, endpoint.kind, config),
-            executor=ToolExecutor(tools, deliver),
-            runners=(nested, claude),
-            occupancy=Occupancy(
-                settings.session_join_timeout_s, settings.session_grace_s
-            ),
-        )
-
-    def _runner(
-        self, url: str | None, agent_name: str, title: str, *, survives_cancel: bool
-    ) -> Runner:
-        if url is None and self._fake is not None and self._fake.url is not None:
-            # The fake has a demonstration runner of its own.
-            url = f"{self._fake.url}/api/runs/{{agent_name}}".replace("http", "ws", 1)
-        if url is not None:
-            url = url.replace("{agent_name}", quote(agent_name, safe=""))
-        return Runner(
-            self._sockets,
-            url,
-            title=title,
-            connect_timeout_s=self._settings.runner_connect_timeout_s,
-            survives_cancel=survives_cancel,
         )

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 from fastapi import Depends
-from starlette.requests import HTTPConnection, Request
-from starlette.websockets import WebSocket
+from starlette.requests import HTTPConnection
 
 from server.errors import ForbiddenError, UnauthorizedError
 
@@ -91,8 +90,9 @@ def owner_of(connection: HTTPConnection) -> Principal:
     return principal
 
 
-async def principal_of(request: Request) -> Principal:
-    """Dependency: the owner who is asking. Rows are theirs when `owner` is equal.
+async def principal_of(connection: HTTPConnection) -> Principal:
+    """Dependency of routes and sockets: the owner who is asking. Rows are theirs when
+    `owner` is equal.
 
     A coroutine, because a plain function would be run in a thread.
 
@@ -100,23 +100,17 @@ async def principal_of(request: Request) -> Principal:
         UnauthorizedError: nobody proved anything.
         ForbiddenError: it is the token of one session only.
     """
-    return owner_of(request)
+    return owner_of(connection)
 
 
-async def principal_of_socket(websocket: WebSocket) -> Principal:
-    """Dependency for WebSockets, otherwise as `principal_of`."""
-    return owner_of(websocket)
-
-
-async def anyone_asking(request: Request) -> Principal:
+async def anyone_asking(connection: HTTPConnection) -> Principal:
     """Dependency: as `principal_of`, but the token of one session will do.
 
     Raises:
         UnauthorizedError: nobody proved anything.
     """
-    return anyone_of(request)
+    return anyone_of(connection)
 
 
 ApiPrincipal = Annotated[Principal, Depends(principal_of)]
-SocketPrincipal = Annotated[Principal, Depends(principal_of_socket)]
 AnyPrincipal = Annotated[Principal, Depends(anyone_asking)]

@@ -1,33 +1,24 @@
 """The voice routes: open a session, connect a browser, close a session."""
 
-from typing import Annotated, Any, Literal
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from server.errors import RealtimeDisabledError
+from server.auth.authenticator import Authenticator
+from server.auth.principal import AnyPrincipal, ApiPrincipal
+from server.auth.tokens import Token
+from server.http.answers import body, errors, header
 from server.http.body import SessionBody, read_json, read_sdp
-from server.sessions.registry import SessionRegistry
+from server.http.own_session import Registry, find_session
 from server.sessions.session import SessionRequest
 
 CLIENT_HEADER = "X-Voicebridge-Client"
-
-
-async def registry_of(request: Request) -> SessionRegistry:
-    """The sessions, unless the bridge is switched off.
-
-    A coroutine, because a plain function would be run in a thread.
-
-    Raises:
-        RealtimeDisabledError: it is.
-    """
-    registry: SessionRegistry | None = request.app.state.registry
-    if registry is None:
-        raise RealtimeDisabledError
-    return registry
-
-
-Registry = Annotated[SessionRegistry, Depends(registry_of)]
+CLIENT_TOKEN_HEADER = "X-Voicebridge-Client-Token"
+SESSION_TOKEN_HEADER = "X-Voicebridge-Session-Token"
+_EXPIRES = "-Expires"
 
 router = APIRouter(prefix="/api/realtime", tags=["realtime"])
 
@@ -45,44 +36,55 @@ class SessionClosed(BaseModel):
     status: Literal["closed"] = "closed"
 
 
-class ErrorDetail(BaseModel):
-    """What went wrong."""
-
-    code: str
-    message: str
-    retryable: bool
+def iso_time(epoch_s: float) -> str:
+    """UTC, as every time in this API."""
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat().replace("+00:00", "Z")
 
 
-class ErrorBody(BaseModel):
-    """Every response that is not a success."""
-
-    error: ErrorDetail
-
-
-def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": ErrorBody} for status in statuses}
-
-
-def _body(content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"content": {content_type: {"schema": schema}}}}
+def token_headers(name: str, token: Token) -> dict[str, str]:
+    """A token and its end."""
+    return {name: token.text, name + _EXPIRES: iso_time(token.expires_at_s)}
 
 
 @router.post(
     "/session",
-    responses=_errors(400, 404, 408, 413, 415, 422, 500, 502, 503, 504),
-    openapi_extra=_body("application/json", SessionBody.model_json_schema()),
+    responses={
+        200: {
+            "headers": {
+                SESSION_TOKEN_HEADER: header("Opens this session, and nothing else"),
+                SESSION_TOKEN_HEADER + _EXPIRES: header("ISO 8601, UTC"),
+            }
+        },
+        **errors(400, 404, 408, 413, 415, 422, 502, 503, 504),
+    },
+    openapi_extra=body(
+        "application/json", SessionBody.model_json_schema(), required=False
+    ),
 )
-async def open_session(request: Request, registry: Registry) -> SessionOpened:
+async def open_session(
+    request: Request, response: Response, principal: ApiPrincipal, registry: Registry
+) -> SessionOpened:
     """Open the session of a conversation, or join the one that is live."""
-    body = await read_json(request, SessionBody)
+    state = request.app.state
+    state.session_budget.take(principal.owner, time.monotonic())
+    asked = await read_json(request, SessionBody)
     session_id = await registry.open(
         SessionRequest(
-            conversation_id=body.conversation_id,
-            voice=body.voice,
-            agent_name=body.agent_name,
-            system_prompt=body.system_prompt,
+            conversation_id=asked.conversation_id,
+            voice=asked.voice,
+            agent_name=asked.agent_name,
+            system_prompt=asked.system_prompt,
+            owner=principal.owner,
         )
     )
+    authenticator: Authenticator = state.authenticator
+    token = authenticator.signer.sign(
+        "session",
+        owner=principal.owner,
+        session_id=session_id,
+        ttl_s=state.settings.token_ttl_s,
+    )
+    response.headers.update(token_headers(SESSION_TOKEN_HEADER, token))
     return SessionOpened(session_id=session_id)
 
 
@@ -94,30 +96,58 @@ async def open_session(request: Request, registry: Registry) -> SessionOpened:
             "description": "The answer",
             "content": {"application/sdp": {"schema": {"type": "string"}}},
             "headers": {
-                CLIENT_HEADER: {
-                    "description": "The id of this client",
-                    "schema": {"type": "string"},
-                }
+                CLIENT_HEADER: header("The id of this client"),
+                CLIENT_TOKEN_HEADER: header("Brings this client back"),
+                CLIENT_TOKEN_HEADER + _EXPIRES: header("ISO 8601, UTC"),
             },
         },
-        **_errors(400, 404, 408, 413, 415, 500, 503),
+        **errors(400, 404, 408, 413, 415, 422, 503),
     },
-    openapi_extra=_body("application/sdp", {"type": "string"}),
+    openapi_extra=body("application/sdp", {"type": "string"}),
 )
 async def connect_client(
-    session_id: str, request: Request, registry: Registry
+    request: Request,
+    session_id: str,
+    principal: AnyPrincipal,
+    registry: Registry,
+    name: Annotated[str, Query(max_length=128, description="Display name")] = "",
 ) -> Response:
-    """Connect one more browser: its offer in, our answer out."""
-    answer = await registry.admit(session_id, await read_sdp(request))
+    """Connect one more browser: its offer in, our answer out.
+
+    With the client token of an earlier answer it is the same client again: it keeps
+    its id, name and settings, and its old connection is dropped.
+    """
+    offer = await read_sdp(request)
+    session = find_session(registry, principal, session_id, "join")
+    answer = await registry.admit(
+        session,
+        offer,
+        name=name,
+        resume_client_id=principal.client_id,
+        is_guest=principal.kind == "invitation",
+    )
+    state = request.app.state
+    token = state.authenticator.signer.sign(
+        "client",
+        owner=principal.owner,
+        session_id=session_id,
+        client_id=answer.client_id,
+        ttl_s=state.settings.token_ttl_s,
+    )
     return Response(
         answer.sdp,
         media_type="application/sdp",
-        headers={CLIENT_HEADER: answer.client_id},
+        headers={
+            CLIENT_HEADER: answer.client_id,
+            **token_headers(CLIENT_TOKEN_HEADER, token),
+        },
     )
 
 
-@router.delete("/session/{session_id}", responses=_errors(404, 500))
-async def close_session(session_id: str, registry: Registry) -> SessionClosed:
+@router.delete("/session/{session_id}", responses=errors(404))
+async def close_session(
+    session_id: str, principal: AnyPrincipal, registry: Registry
+) -> SessionClosed:
     """End a session for everybody in it."""
-    await registry.close(session_id)
+    await registry.close(find_session(registry, principal, session_id, "moderate"))
     return SessionClosed()

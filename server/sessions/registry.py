@@ -3,26 +3,47 @@
 import asyncio
 import logging
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
-from server.errors import BridgeError, CapacityError, SessionNotFoundError
-from server.media.host import MediaHost
+from server.errors import (
+    BridgeError,
+    CapacityError,
+    ClientNotFoundError,
+    DrainingError,
+    ForbiddenError,
+    NotSupportedError,
+    SessionNotFoundError,
+    ToolCallNotFoundError,
+)
+from server.media.door import MediaDoor
 from server.media.protocol import (
     ClientAnswer,
+    ClientChange,
     ClientJoined,
     ClientLeft,
     HostEvent,
+    ParticipantsChanged,
     SessionEnded,
     SessionEnding,
+    SessionStateChanged,
+    TextForTool,
+    ToolConfirmed,
     ToolRequested,
 )
 from server.realtime.signalling import ModelEndpoint
 from server.sessions.session import Session, SessionRequest
+from server.tools.builtin import TYPED_TOOL
 
 logger = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 5.0
+MAX_SEATS = 1_000
+"""Clients of one session over its whole life: what is remembered is bounded."""
+
+_Conversation: TypeAlias = tuple[str, str]
+"""Owner and conversation id: equal ids of two owners are two conversations."""
 
 
 class ModelSource(Protocol):
@@ -58,7 +79,7 @@ class SessionRegistry:
 
     def __init__(
         self,
-        host: MediaHost,
+        host: MediaDoor,
         model: ModelSource,
         make_session: SessionFactory,
         limits: SessionLimits,
@@ -69,11 +90,12 @@ class SessionRegistry:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._sessions: dict[str, Session] = {}
-        self._opening: dict[str, asyncio.Future[str]] = {}
+        self._opening: dict[_Conversation, asyncio.Future[str]] = {}
         """By conversation, while its model leg comes up."""
-        self._by_conversation: dict[str, Session] = {}
+        self._by_conversation: dict[_Conversation, Session] = {}
         self._n_sessions = 0
         self._tasks: asyncio.TaskGroup | None = None
+        self._is_draining = False
         self.is_running = asyncio.Event()
         """Set once `run` accepts work."""
 
@@ -81,6 +103,11 @@ class SessionRegistry:
     def n_sessions(self) -> int:
         """Sessions live or coming up."""
         return self._n_sessions
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether calls may end, but none may begin."""
+        return self._is_draining
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`; then end every session and wait for it."""
@@ -99,41 +126,158 @@ class SessionRegistry:
             BridgeError: the model leg did not come up, or the server is full.
         """
         conversation_id = request.conversation_id or str(uuid.uuid4())
-        live = self._by_conversation.get(conversation_id)
+        conversation = (request.owner, conversation_id)
+        live = self._by_conversation.get(conversation)
         if live is not None:
             return live.session_id
-        opening = self._opening.get(conversation_id)
+        opening = self._opening.get(conversation)
         if opening is None:
             opening = self._start(conversation_id, request)
         # Shielded: several callers may wait, and one giving up is not the end of it.
         return await asyncio.shield(opening)
 
-    async def admit(self, session_id: str, offer_sdp: str) -> ClientAnswer:
-        """Answer the offer of one more browser.
+    def of_owner(self, owner: str) -> list[Session]:
+        """Their live sessions, oldest first."""
+        return [
+            session
+            for session in self._sessions.values()
+            if session.owner == owner and not session.ended.is_set()
+        ]
+
+    def find(self, session_id: str, owner: str) -> Session:
+        """A live session of theirs.
 
         Raises:
-            BridgeError: the offer is bad, or the session unknown or full.
-        """
-        if session_id not in self._sessions:
-            raise SessionNotFoundError
-        return await self._host.admit(session_id, offer_sdp)
-
-    async def close(self, session_id: str) -> None:
-        """End a session for everybody and wait until it is gone.
-
-        Raises:
-            SessionNotFoundError: it is not live.
+            SessionNotFoundError: there is none, or it is somebody else's.
         """
         session = self._sessions.get(session_id)
-        if session is None:
+        if session is None or session.owner != owner:
             raise SessionNotFoundError
+        return session
+
+    async def admit(
+        self,
+        session: Session,
+        offer_sdp: str,
+        *,
+        name: str = "",
+        resume_client_id: str | None = None,
+        is_guest: bool = False,
+    ) -> ClientAnswer:
+        """Answer the offer of one more browser, or of one that comes back.
+
+        Raises:
+            ForbiddenError: it was shown out.
+            DrainingError: the server takes nobody new any more.
+            BridgeError: the offer is bad, or the session full or over.
+        """
+        if resume_client_id is None:
+            if self._is_draining:
+                raise DrainingError
+            if len(session.seats) >= MAX_SEATS:
+                raise CapacityError(f"{len(session.seats)} clients were admitted")
+        elif resume_client_id in session.removed:
+            raise ForbiddenError(
+                "a removed client came back",
+                user_message="You were removed from this conversation.",
+            )
+        answer = await self._host.admit(
+            session.session_id,
+            offer_sdp,
+            name=name,
+            resume_client_id=resume_client_id,
+        )
+        was_guest = session.seats.get(resume_client_id or "", False)
+        session.seats[answer.client_id] = is_guest or was_guest
+        return answer
+
+    async def update_client(
+        self, session: Session, client_id: str, change: ClientChange
+    ) -> None:
+        """Change settings of one browser; everybody is told.
+
+        Raises:
+            BridgeError: it is not there (any more).
+        """
+        await self._host.update_client(session.session_id, client_id, change)
+
+    async def remove_client(self, session: Session, client_id: str) -> None:
+        """Show one browser out for good: its token opens nothing any more.
+
+        Raises:
+            ClientNotFoundError: it is not there (any more).
+        """
+        if client_id not in session.seats or client_id in session.removed:
+            raise ClientNotFoundError
+        session.removed.add(client_id)
+        with suppress(ClientNotFoundError):  # it is away just now, and stays away
+            await self._host.remove_client(session.session_id, client_id, "removed")
+
+    def type_text(
+        self,
+        session: Session,
+        text: str,
+        target: Literal["voice", "team", "coding_agent"],
+        *,
+        client_id: str = "",
+    ) -> None:
+        """Typed text, for the model or for somebody behind it."""
+        session_id = session.session_id
+        if target == "voice":
+            self._host.say(session_id, text)
+        else:
+            self.on_host_event(TextForTool(session_id, client_id, target, text))
+
+    def confirm_tool(self, session: Session, call_id: str, *, approve: bool) -> None:
+        """Yes or no to a tool call that waits for it.
+
+        Raises:
+            ToolCallNotFoundError: nothing waits under this id (any more).
+        """
+        if not session.executor.confirm(call_id, approve, "the API"):
+            raise ToolCallNotFoundError
+
+    async def change_model(
+        self, session: Session, *, voice: str | None, model: str | None
+    ) -> None:
+        """Go on with another voice or model, between two turns.
+
+        Raises:
+            BridgeError: the service would not have it; nothing has changed then.
+        """
+        raise NotSupportedError("no hand-over")
+
+    async def set_recording(self, session: Session, on: bool, *, by: str) -> None:
+        """Begin or end to record; everybody in the session is told.
+
+        Raises:
+            NotSupportedError: recording is switched off on this server.
+        """
+        raise NotSupportedError("no recorder")
+
+    def set_mix_minus(self, session: Session, on: bool) -> None:
+        """Whether the participants hear each other."""
+        self._host.set_mix_minus(session.session_id, on)
+
+    def drain(self) -> None:
+        """Let calls end, but none begin; everybody in a call is told. Idempotent."""
+        if self._is_draining:
+            return
+        self._is_draining = True
+        for session in self._sessions.values():
+            self._host.show_state(
+                session.session_id, "draining", DrainingError.user_message
+            )
+
+    async def close(self, session: Session) -> None:
+        """End a session for everybody and wait until it is gone."""
         self._forget(session)
-        self._host.end(session_id, "closed")
+        self._host.end(session.session_id, "closed")
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await session.gone.wait()
         except TimeoutError:
-            logger.warning("session %s is slow to close", session_id)
+            logger.warning("session %s is slow to close", session.session_id)
 
     def on_host_event(self, event: HostEvent) -> None:
         """From the media host."""
@@ -147,8 +291,19 @@ class SessionRegistry:
             case ClientLeft():
                 session.occupancy.client_left(event.remaining, self._loop.time())
                 self._arm(session)
+            case ParticipantsChanged():
+                session.participants = event.participants
+                session.mix_minus = event.mix_minus
+            case SessionStateChanged():
+                session.state = event.state
             case ToolRequested():
                 session.executor.submit(event.call_id, event.name, event.arguments)
+            case ToolConfirmed():
+                by = session.name_of(event.client_id) or "a participant"
+                session.executor.confirm(event.call_id, event.approve, by)
+            case TextForTool():
+                tool = TYPED_TOOL[event.target]
+                session.executor.submit_typed(tool, event.text)
             case SessionEnding():
                 self._forget(session)
             case SessionEnded():
@@ -159,10 +314,12 @@ class SessionRegistry:
     ) -> asyncio.Future[str]:
         if self._tasks is None:
             raise CapacityError(user_message="The server is shutting down.")
+        if self._is_draining:
+            raise DrainingError
         if self.n_sessions >= self._limits.max_sessions:
             raise CapacityError(f"{self.n_sessions} sessions are open")
         opening: asyncio.Future[str] = self._loop.create_future()
-        self._opening[conversation_id] = opening
+        self._opening[request.owner, conversation_id] = opening
         self._n_sessions += 1
         self._tasks.create_task(
             self._live(conversation_id, request, opening), name="session"
@@ -203,7 +360,7 @@ class SessionRegistry:
             opening.cancel()
             raise
         finally:
-            self._opening.pop(conversation_id, None)
+            self._opening.pop((request.owner, conversation_id), None)
         opening.set_result(session.session_id)
         try:
             await session.executor.run(session.ended)
@@ -212,7 +369,7 @@ class SessionRegistry:
             self._forget(session)
             if session.timer is not None:
                 session.timer.cancel()
-            await session.close_runners()
+            await session.close_agents()
             self._sessions.pop(session.session_id, None)
             session.gone.set()
 
@@ -220,22 +377,24 @@ class SessionRegistry:
         endpoint = await self._model.endpoint()
         session_id = uuid.uuid4().hex
         session = self._make_session(session_id, conversation_id, request, endpoint)
+        session.owner = request.owner
         self._sessions[session_id] = session
         try:
             await self._host.open(session.info, endpoint)
         except BaseException:
             del self._sessions[session_id]
             raise
+        session.state = "live"
         session.occupancy.opened(self._loop.time())
-        self._by_conversation[conversation_id] = session
+        self._by_conversation[request.owner, conversation_id] = session
         self._arm(session)
         return session
 
     def _forget(self, session: Session) -> None:
         """A next request for the conversation starts afresh."""
-        conversation_id = session.info.conversation_id
-        if self._by_conversation.get(conversation_id) is session:
-            del self._by_conversation[conversation_id]
+        conversation = (session.owner, session.info.conversation_id)
+        if self._by_conversation.get(conversation) is session:
+            del self._by_conversation[conversation]
 
     def _arm(self, session: Session) -> None:
         """Set the timer that ends a session nobody is in."""

@@ -1,12 +1,18 @@
 """One session as the front sees it: who it is, its tools, when it ends."""
 
 import asyncio
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
-from server.media.protocol import ConversationInfo
+from server.auth.principal import LOCAL_OWNER
+from server.media.protocol import ConversationInfo, Participant, SessionState
 from server.sessions.lifecycle import Occupancy
+from server.tools.builtin import Agent
 from server.tools.executor import ToolExecutor
-from server.tools.runner import Runner
+
+ShownState: TypeAlias = Literal["connecting"] | SessionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,7 @@ class SessionRequest:
     voice: str | None = None
     agent_name: str | None = None
     system_prompt: str | None = None
+    owner: str = LOCAL_OWNER
 
 
 @dataclass(slots=True)
@@ -25,18 +32,36 @@ class Session:
 
     info: ConversationInfo
     executor: ToolExecutor
-    runners: tuple[Runner, ...]
+    agents: tuple[Agent, ...]
     occupancy: Occupancy
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when nothing of the session is left."""
     timer: asyncio.TimerHandle | None = None
+    owner: str = LOCAL_OWNER
+    """Who opened it. Nobody else may know that it exists."""
+    started_at_s: float = field(default_factory=time.time)
+    """Seconds since the epoch."""
+    state: ShownState = "connecting"
+    participants: tuple[Participant, ...] = ()
+    mix_minus: bool = True
+    recording: bool = False
+    usage: Mapping[str, float] = field(default_factory=dict)
+    seats: dict[str, bool] = field(default_factory=dict)
+    """Client ids ever given out; True for guests. Bounded by admission."""
+    removed: set[str] = field(default_factory=set)
+    """Clients that were shown out and may not come back."""
 
     @property
     def session_id(self) -> str:
         """The id in the URLs."""
         return self.info.session_id
 
-    async def close_runners(self) -> None:
-        """Stop the runs of this session and close their sockets."""
-        await asyncio.gather(*(runner.reset() for runner in self.runners))
+    def name_of(self, client_id: str | None) -> str:
+        """The display name of a browser that is here; empty when it has none."""
+        names = (p.name for p in self.participants if p.client_id == client_id)
+        return next(names, "")
+
+    async def close_agents(self) -> None:
+        """Stop the runs of this session and free what they hold."""
+        await asyncio.gather(*(agent.reset() for agent in self.agents))
