@@ -24,11 +24,15 @@ class SessionConfig:
     """ISO 639-1; None lets the service find out."""
     tools: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
+    context: str = ""
+    """Follows the prompt as it is: rules, agents, memory, history."""
+
     def instructions(self) -> str:
         """The prompt; it always says on whose behalf the assistant speaks."""
-        if "{agent_name}" in self.system_prompt:
-            return self.system_prompt.replace("{agent_name}", self.agent_name)
-        return f"{self.system_prompt}\n\nYou speak for the agent {self.agent_name}."
+        prompt = self.system_prompt.replace("{agent_name}", self.agent_name)
+        if prompt == self.system_prompt:
+            prompt = f"{prompt}\n\nYou speak for the agent {self.agent_name}."
+        return f"{prompt}\n\n{self.context}" if self.context else prompt
 
     def session(self) -> Json:
         """The `session` object of `session.update`, GA shape."""

@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 
 from server.errors import ToolError, ToolStoppedError
-from server.tools import runner as runner_module
 from server.tools import runner_link
 from server.tools.runner import Runner
 from tests.integration.server.conftest import eventually

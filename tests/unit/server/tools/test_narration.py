@@ -1,5 +1,6 @@
 """What the model is told about a run: content, rarely, once; and a clear end."""
 
+import itertools
 import json
 from typing import Any
 
@@ -297,7 +298,7 @@ def test_any_run_keeps_every_limit(steps: list[ev.RunnerEvent | float]) -> None:
     assert sum(n.speak for _, n in notes) <= 1
     assert len({n.key for _, n in notes} | {end.key}) == len(notes) + 1
     assert len(end.text) < 4_100
-    for (before_s, _), (after_s, _) in zip(notes, notes[1:], strict=False):
+    for (before_s, _), (after_s, _) in itertools.pairwise(notes):
         assert after_s - before_s >= PACE.interval_s - 1e-9
     for _, note in notes:
         assert len(note.text.splitlines()) <= PACE.max_lines + 2
