@@ -1,7 +1,6 @@
 """`voicebridge serve`: the bridge and the page on one port."""
 
 import argparse
-import gc
 import json
 import logging
 import socket
@@ -10,18 +9,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import uvicorn
-
 from server.app import create_app
 from server.errors import StartError
 from server.observability.logs import set_up_logging
+from server.serving import make_server
 from server.settings import PREFIX, Settings, is_loopback, load_settings, unknown_names
 
 logger = logging.getLogger("voicebridge")
 
 EXIT_CANNOT_START = 1
 EXIT_BAD_SETTING = 2
-SHUTDOWN_TIMEOUT_S = 8
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StartError as exc:
         print(f"voicebridge: {exc}", file=sys.stderr)
         return EXIT_BAD_SETTING
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.secrets)
     for name in unknown_names():
         logger.warning("%s is not a setting of this version", name)
     try:
@@ -97,43 +94,22 @@ def _listen(host: str, port: int) -> socket.socket:
 def _serve(settings: Settings, listener: socket.socket, *, announce: bool) -> int:
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    config = uvicorn.Config(
-        create_app(settings),
-        loop=_loop_kind(),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
-    )
-    server = _AnnouncingServer(config, settings, url, announce=announce)
+
+    def on_listening() -> None:
+        if announce:
+            print(json.dumps({"event": "listening", "url": url}), flush=True)
+        else:
+            print(_welcome(settings, url), flush=True)
+
+    try:
+        app = create_app(settings)
+    except StartError as exc:
+        print(f"voicebridge: {exc}", file=sys.stderr)
+        return EXIT_CANNOT_START
+    server = make_server(app, settings, on_listening=on_listening)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     return 0 if server.started else EXIT_CANNOT_START
-
-
-class _AnnouncingServer(uvicorn.Server):
-    """Says where it listens once it really does."""
-
-    def __init__(
-        self, config: uvicorn.Config, settings: Settings, url: str, *, announce: bool
-    ) -> None:
-        super().__init__(config)
-        self._settings = settings
-        self._url = url
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, then the announcement."""
-        await super().startup(sockets)
-        if self.should_exit:
-            return
-        # What lives from here on lives for ever: keep the collector off it.
-        gc.collect()
-        gc.freeze()
-        if self._announce:
-            print(json.dumps({"event": "listening", "url": self._url}), flush=True)
-        else:
-            print(_welcome(self._settings, self._url), flush=True)
 
 
 def _welcome(settings: Settings, url: str) -> str:
@@ -147,14 +123,6 @@ def _welcome(settings: Settings, url: str) -> str:
     if not is_loopback(settings.host):
         lines.append("  browsers give the microphone to HTTPS pages only: use a proxy")
     return "\n".join(lines)
-
-
-def _loop_kind() -> Any:
-    try:
-        import uvloop  # noqa: F401 - optional: not on every platform
-    except ImportError:
-        return "asyncio"
-    return "uvloop"
 
 
 if __name__ == "__main__":

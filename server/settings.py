@@ -249,6 +249,14 @@ class Settings(BaseSettings):
         return KeyRing(_key_entries(self.api_keys))
 
     @property
+    def secrets(self) -> list[str]:
+        """Every secret in here, to be kept out of the log."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        found = [v.get_secret_value() for v in values if isinstance(v, SecretStr)]
+        keys = _key_entries(self.api_keys)
+        return found + [entry.partition(":")[2] for entry in keys]
+
+    @property
     def uses_embedded_fake(self) -> bool:
         """True when neither a key nor a local service is configured."""
         return self.openai_api_key is None and self.openai_base_url is None

@@ -105,6 +105,11 @@ class SessionRegistry:
         return self._n_sessions
 
     @property
+    def n_in_calls(self) -> int:
+        """People connected, over all sessions."""
+        return sum(len(session.participants) for session in self._sessions.values())
+
+    @property
     def is_draining(self) -> bool:
         """Whether calls may end, but none may begin."""
         return self._is_draining

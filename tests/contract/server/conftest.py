@@ -42,7 +42,12 @@ async def make_client(model: respx.MockRouter) -> AsyncIterator[Make]:
         async def make(**overrides: Any) -> httpx.AsyncClient:
             settings = load_settings(
                 env_file=None,
-                **{"openai_api_key": KEY, "openai_base_url": MODEL_URL, **overrides},
+                **{
+                    "openai_api_key": KEY,
+                    "openai_base_url": MODEL_URL,
+                    "workers": 0,
+                    **overrides,
+                },
             )
             app = create_app(settings)
             await stack.enter_async_context(app.router.lifespan_context(app))
