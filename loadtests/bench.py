@@ -8,17 +8,19 @@ kept between two numbers, so that one cannot colour the next.
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from loadtests.processes import BridgeProcess, ProcessError, simulate
+from reports import folder, history
+from reports.__main__ import of_calls
+from reports.calls import CallsAtLoad
 from reports.machine import this_machine
-from reports.markdown import render
+from reports.model import Block, Outcome
+from reports.plots import NoPlotsError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,8 +28,9 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(
         prog="voicebridge bench [call]",
         description="Measure calls through a bridge and a fake started for it here.",
-        epilog="Leaves results.json, report.md and the calls in reports/out/<time>/. "
-        "'voicebridge bench engine --help': what a session costs, against other ways.",
+        epilog="Leaves index.html, summary.md, junit.xml, result.json and the calls in "
+        "reports/out/<time>-bench/. 'voicebridge bench engine --help': what a session "
+        "costs, against other ways.",
     )
     arguments.add_argument(
         "--sessions",
@@ -66,46 +69,52 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = given[1:]
     options = parser().parse_args(given)
     started = datetime.now(UTC)
-    out: Path = options.out or Path("reports/out") / started.strftime("%Y%m%dT%H%M%SZ")
-    out.mkdir(parents=True, exist_ok=True)
+    out = folder.new_folder("bench", options.out)
+    machine = this_machine()  # before the calls: what else is it doing?
     try:
-        results = [_run(n, options.seconds, options.leg, out) for n in options.sessions]
+        loads = [_run(n, options.seconds, options.leg, out) for n in options.sessions]
     except ProcessError as exc:
         print(f"bench: {exc}", file=sys.stderr)
         return 2
-    run = {
-        "machine": str(this_machine()),
-        "command": shlex.join(["voicebridge", "bench", *given]),
-        "started_at": started.isoformat(timespec="seconds"),
-        "results": results,
-    }
-    text = json.dumps(run, indent=2)
-    for path in (out / "results.json", *([options.json] if options.json else [])):
-        path.write_text(text + "\n")
-    report = render(run)
-    (out / "report.md").write_text(report)
-    print(report)
-    print(f"files: {out}")
-    return 0 if all(result["exit_status"] == 0 for result in results) else 1
+    run = of_calls(
+        loads,
+        shlex.join(["voicebridge", "bench", *given]),
+        kind="bench",
+        title="Calls through a fresh bridge",
+        started=started,
+        machine=machine,
+        files=tuple(f"calls-{n}.jsonl" for n in options.sessions),
+        more=_benchmarks(),
+    )
+    if options.json is not None:
+        options.json.write_text(run.to_json())
+    try:
+        page = folder.write(run, out)
+    except NoPlotsError as exc:
+        print(f"bench: no page: {exc}", file=sys.stderr)
+        page = out / folder.RESULT
+    print((out / "summary.md").read_text())
+    print(f"report: {page}")
+    return 1 if run.verdict.outcome is Outcome.FAIL else 0
 
 
-def _run(sessions: int, seconds: float, leg: str, out: Path) -> dict[str, Any]:
+def _benchmarks() -> tuple[Block, ...]:
+    """The micro-benchmarks that `make bench` has saved, as a history."""
+    found = history.benchmarks_block(Path(".benchmarks"))
+    return (found,) if found else ()
+
+
+def _run(sessions: int, seconds: float, leg: str, out: Path) -> CallsAtLoad:
     print(f"bench: {sessions} sessions, {seconds:g} s …", file=sys.stderr, flush=True)
     with BridgeProcess(log=out / f"bridge-{sessions}.log") as bridge:
-        status, _, summary = simulate(
+        _, calls, summary = simulate(
             bridge.url,
             sessions=sessions,
             seconds=seconds,
             out=out / f"calls-{sessions}.jsonl",
-            arguments=["--leg", leg],
+            arguments=["--leg", leg, "--detail"],
         )
-    return {
-        "sessions": sessions,
-        "seconds": seconds,
-        "leg": leg,
-        "exit_status": status,
-        "summary": summary,
-    }
+    return CallsAtLoad(sessions, calls, summary)
 
 
 def _counts(text: str) -> tuple[int, ...]:

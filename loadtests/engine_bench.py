@@ -31,7 +31,7 @@ from loadtests.engine.programs import (
     rss_bytes,
 )
 from loadtests.processes import ProcessError
-from reports.machine import this_machine
+from reports.machine import machine_text, this_machine
 
 DELAYS = ("added_uplink_ms", "added_downlink_ms", "loop_round_trip_ms")
 WARM_UP_S = 2.0
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for (leg, n, path), figures in slices.items()
     ]
     run = {
-        "machine": str(this_machine()),
+        "machine": machine_text(this_machine()),
         "command": shlex.join(["voicebridge", "bench", "engine", *given]),
         "started_at": started.isoformat(timespec="seconds"),
         "results": results,

@@ -1,32 +1,24 @@
-"""The machine a figure was measured on: without it a figure means nothing."""
+"""The machine and the code a figure was measured on: what it means without is nothing.
+EDGE."""
 
 from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass
+import subprocess
 from pathlib import Path
 
+from reports.model import Machine, Revision
+from reports.texts import machine_text
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What a reader needs to place a figure. Never names the host or its user."""
+__all__ = ["Machine", "machine_text", "this_machine", "this_revision"]
 
-    cpu: str
-    cores: int
-    memory_gib: float
-    system: str
-    python: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.cpu}, {self.cores} cores, {self.memory_gib:.0f} GiB, "
-            f"{self.system}, Python {self.python}"
-        )
+GIT_TIMEOUT_S = 5.0
 
 
 def this_machine() -> Machine:
-    """Describe the machine this process runs on."""
+    """Describe the machine this process runs on, and how busy it is right now. Never
+    names the host or its user."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return Machine(
         cpu=_cpu_name(),
@@ -34,7 +26,30 @@ def this_machine() -> Machine:
         memory_gib=round(pages / 2**30, 1),
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=platform.python_version(),
+        load_before=round(os.getloadavg()[0], 2),
     )
+
+
+def this_revision(top: Path | None = None) -> Revision | None:
+    """The commit of the checkout this code lies in; None outside of one."""
+    top = top or Path(__file__).resolve().parents[1]
+    try:
+        commit, subject = _git(top, "log", "-1", "--format=%H%n%s").split("\n", 1)
+        changed = _git(top, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return Revision(commit=commit, subject=subject.strip(), dirty=bool(changed))
+
+
+def _git(top: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(top), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=GIT_TIMEOUT_S,
+    )
+    return done.stdout.strip()
 
 
 def _cpu_name() -> str:

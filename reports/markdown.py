@@ -1,78 +1,145 @@
-"""A bench run as Markdown, for a terminal, a file or a pull request. PURE."""
+"""A run as Markdown, for a pull request or a terminal. PURE."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-DISTRIBUTIONS = (
-    ("connect_ms", "connect"),
-    ("mouth_to_model_ms", "mouth to model"),
-    ("model_to_ear_ms", "model to ear"),
-    ("response_latency_ms", "response latency"),
-    ("gaps_ms", "gaps per answer"),
+from reports.model import (
+    Block,
+    CallBlock,
+    Check,
+    ComparisonBlock,
+    FiguresBlock,
+    LoadBlock,
+    Outcome,
+    Run,
+    TableBlock,
+    TextBlock,
+    WaterfallBlock,
 )
-ABSENT = "–"
+from reports.texts import ABSENT, change_text, machine_text, number, when_text
+
+_SIGNS = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.UNDECIDED: "❔"}
 
 
-def render(run: Mapping[str, Any]) -> str:
-    """The report of one bench run.
-
-    Args:
-        run: ``{"machine", "command", "started_at", "results": [{"sessions",
-            "seconds", "exit_status", "summary"}, …]}`` as ``bench`` writes it.
-
-    Returns:
-        Markdown: the machine, then one row per number of sessions; percentiles are
-        p50 / p95 in milliseconds. What was not measured shows a dash, never a zero.
-    """
-    results: Sequence[Mapping[str, Any]] = run["results"]
-    head = ["sessions", "calls ok", *(title for _, title in DISTRIBUTIONS)]
-    head += ["heard s", "tool calls", "bridge CPU"]
-    rows = [_row(result) for result in results]
-    return "\n".join(
-        [
-            "# Calls through the bridge",
-            "",
-            f"- machine: {run['machine']}",
-            f"- command: `{run['command']}`",
-            f"- started: {run['started_at']}",
-            "- figures: p50 / p95 in ms; bridge CPU in ms per session-second",
-            "",
-            _line(head),
-            _line(["---"] * len(head)),
-            *(_line(row) for row in rows),
-            "",
-        ]
-    )
-
-
-def _row(result: Mapping[str, Any]) -> list[str]:
-    summary: Mapping[str, Any] = result["summary"]
-    calls, failed = int(summary["calls"]), int(summary["failed"])
-    return [
-        str(result["sessions"]),
-        f"{calls - failed} of {calls}",
-        *(_pair(summary.get(name)) for name, _ in DISTRIBUTIONS),
-        _middle(summary.get("audio_heard_s")),
-        _number(summary.get("function_calls"), digits=0),
-        _number(summary.get("server_cpu_ms_per_session_s")),
+def render(run: Run) -> str:
+    """The summary: verdict, doubts, figures as tables. What was not measured shows a
+    dash, never a zero."""
+    lines = [
+        f"## {_SIGNS[run.verdict.outcome]} {_text(run.title)}",
+        "",
+        f"**{_text(run.verdict.words)}**",
+        "",
     ]
+    lines += [f"- ⚠️ {_text(doubt)}" for doubt in run.doubts]
+    lines += [""] if run.doubts else []
+    for block in run.blocks:
+        lines += _block(block)
+    bad = [c for c in run.checks if c.outcome is not Outcome.PASS]
+    if bad:
+        lines += ["### What did not hold", "", *map(_check, bad), ""]
+    lines += [
+        f"<sub>{_text(machine_text(run.machine))} · {when_text(run)}"
+        + (f" · {run.revision.commit[:12]}" if run.revision else "")
+        + f" · `{run.command}`</sub>",
+        "",
+    ]
+    return "\n".join(lines)
 
 
-def _pair(distribution: Mapping[str, Any] | None) -> str:
-    if not distribution or distribution.get("p50") is None:
-        return ABSENT
-    return f"{distribution['p50']:.0f} / {distribution['p95']:.0f}"
+def _block(block: Block) -> list[str]:
+    match block:
+        case FiguresBlock():
+            head = ["p50 / p95", *block.columns]
+            rows = [
+                [
+                    f"{row.label}{_unit(row.cells)}",
+                    *(
+                        ABSENT
+                        if cell is None or cell.p50 is None
+                        else f"{number(cell.p50)} / {number(cell.p95)}"
+                        for cell in row.cells
+                    ),
+                ]
+                for row in block.rows
+            ]
+            return _table(block.title, head, rows, block.note)
+        case WaterfallBlock():
+            names = list(dict.fromkeys(h.name for p in block.paths for h in p.hops))
+            rows = []
+            for name in names:
+                cells = [name]
+                for path in block.paths:
+                    ms = next((h.ms for h in path.hops if h.name == name), None)
+                    cells.append(number(ms))
+                rows.append(cells)
+            sums = [number(sum(h.ms for h in p.hops)) for p in block.paths]
+            rows.append(["together", *sums])
+            head = ["ms", *(path.label for path in block.paths)]
+            return _table(block.title, head, rows, block.note)
+        case LoadBlock():
+            rows = [
+                [series.label, number(point.x), number(point.value)]
+                for series in block.series
+                for point in series.points
+            ]
+            rows += [
+                [
+                    f"budget: {b.label}",
+                    "" if b.x is None else number(b.x),
+                    number(b.value),
+                ]
+                for b in block.budgets
+            ]
+            return _table(
+                block.title, ["", block.x_label, block.unit], rows, block.note
+            )
+        case ComparisonBlock():
+            rows = [
+                [
+                    row.label,
+                    number(row.base),
+                    number(row.head),
+                    change_text(row),
+                    row.verdict.value,
+                ]
+                for row in block.rows
+            ]
+            head = ["", block.base, block.head, "change", "verdict"]
+            return _table(block.title, head, rows, block.note)
+        case TableBlock():
+            return _table(block.title, block.head, block.rows, block.note)
+        case TextBlock():
+            return [f"### {_text(block.title)}", "", *map(_text, block.paragraphs), ""]
+        case CallBlock() if block.defects:
+            defects = [f"- {_text(defect)}" for defect in block.defects]
+            return [f"### {_text(block.title)}", "", *defects, ""]
+        case _:
+            return []
 
 
-def _middle(value: Any) -> str:
-    return _number(value.get("p50") if isinstance(value, Mapping) else value)
+def _unit(cells: Iterable[object]) -> str:
+    units = {getattr(cell, "unit", "") for cell in cells if cell is not None}
+    (unit,) = units if len(units) == 1 else ("",)
+    return f", {unit}" if unit else ""
 
 
-def _number(value: Any, *, digits: int = 1) -> str:
-    return ABSENT if value is None else f"{float(value):.{digits}f}"
+def _table(
+    title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str
+) -> list[str]:
+    lines = [f"### {_text(title)}", "", _line(head), _line(["---"] * len(head))]
+    lines += [_line(row) for row in rows]
+    return [*lines, *(["", _text(note)] if note else []), ""]
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(_text(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _check(check: Check) -> str:
+    return f"- {_SIGNS[check.outcome]} {_text(check.name)}: {_text(check.words)}"
+
+
+def _text(text: str) -> str:
+    """Text that stays text: no markup of its own, no line of its own."""
+    return " ".join(text.replace("<", "&lt;").split())

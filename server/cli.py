@@ -20,6 +20,7 @@ COMMANDS = {
     "fake-openai": _Command("fake_openai.__main__", "a fake OpenAI Realtime service"),
     "simulate": _Command("simulator.__main__", "headless callers that measure a call"),
     "relay": _Command("simulator.relay_cli", "an impaired network, by preset and seed"),
+    "report": _Command("reports.__main__", "draw a run's report again, from its JSON"),
     "bench": _Command("loadtests.bench", "benchmarks, from one command to one report"),
 }
 

@@ -7,6 +7,9 @@ import asyncio
 import gc
 import json
 import logging
+import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -23,6 +26,9 @@ from simulator.scenario import SCENARIOS, Scenario, conversation, tones
 from simulator.scenario_file import read_scenario
 from simulator.speech import prepare
 
+API_KEY_VARIABLE = "VOICEBRIDGE_API_KEY"
+"""Not an option: what stands on a command line can be read by everybody."""
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -35,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
         epilog=(
             'Output is JSON lines: one object per call, then {"summary": …}. '
             "Exit status: 0 every call was good; 1 a call failed or heard nothing; "
-            "2 there was no bridge or the command made no sense."
+            "2 there was no bridge or the command made no sense. A bridge that wants a "
+            f"key gets the one in the environment variable {API_KEY_VARIABLE}."
         ),
     )
     add = arguments.add_argument
@@ -115,6 +122,17 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="keep each call there: mouth and ear (WAV), what happened when (JSON)",
     )
+    add(
+        "--detail",
+        action="store_true",
+        help="add every single value and a timeline to each call's line",
+    )
+    add(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="leave a report there: index.html, summary.md, junit.xml, result.json",
+    )
     network = arguments.add_argument_group(
         "network", "lead the browser legs over an impaired network (see `relay --list`)"
     )
@@ -151,12 +169,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"simulate: {exc}", file=sys.stderr)
         return 2
     with _sink(options.json) as sink:
-        for call in result.calls:
-            print(json.dumps(call.to_json()), file=sink)
-        print(json.dumps({"summary": result.summary}), file=sink, flush=True)
+        _write(result, sink, detail=options.detail)
     for line in describe(result.summary):
         print(line, file=sys.stderr)
+    if options.report is not None:
+        _report(result, options.report, argv)
     return 0 if result.is_good else 1
+
+
+def _write(result: RunResult, sink: TextIO, *, detail: bool) -> None:
+    for call in result.calls:
+        line = call.to_json() | (call.detail() if detail else {})
+        print(json.dumps(line), file=sink)
+    print(json.dumps({"summary": result.summary}), file=sink, flush=True)
+
+
+def _report(result: RunResult, folder: Path, argv: Sequence[str] | None) -> None:
+    """Leave the lines in the folder and have them drawn by another program: what
+    measures loads no plotting library and knows nothing of reports."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = folder / "calls.jsonl"
+    with lines.open("w", encoding="utf-8") as sink:
+        _write(result, sink, detail=True)
+    given = list(sys.argv[1:] if argv is None else argv)
+    said = shlex.join(["voicebridge", "simulate", *given])
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "reports", str(folder)),
+            *("--calls", str(lines), "--command", said),
+        ],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+    )
 
 
 def _plan(options: argparse.Namespace) -> RunPlan:
@@ -172,9 +217,11 @@ def _plan(options: argparse.Namespace) -> RunPlan:
         leg=leg,
         stagger_s=stagger_s,
         fake_url=options.fake_url,
+        api_key=os.environ.get(API_KEY_VARIABLE),
         network=_network(options),
         network_seed=options.network_seed,
         keep=options.keep,
+        detail=options.detail or options.report is not None,
         drift_ppm=options.drift_ppm,
         addresses=None if options.any_address else ("127.0.0.1",),
     )

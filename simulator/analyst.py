@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulator.fake_control import FakeControl, FakeUnavailableError
-from simulator.keep import keep_call
+from simulator.keep import drawn_timeline, keep_call
 from simulator.measures import measure
 from simulator.parcel import Parcel
 from simulator.record import CallRecord, ModelRecord
@@ -21,6 +21,7 @@ async def analyse(
     *,
     reason: str | None = NO_FAKE,
     keep: Path | None = None,
+    detail: bool = False,
 ) -> list[CallResult]:
     """The callers of one conversation.
 
@@ -29,6 +30,7 @@ async def analyse(
         fake: has recorded the model's side; or None.
         reason: why there is no fake, beside the figures that are missing then.
         keep: folder for the sound and the timeline of each call.
+        detail: note each call's timeline in its result, for a report.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -41,7 +43,8 @@ async def analyse(
         measures = measure(record, model, why_not, others)
         if keep is not None:
             keep_call(keep, record, model, measures)
-        results.append(CallResult(record, measures))
+        timeline = drawn_timeline(record, model, measures) if detail else None
+        results.append(CallResult(record, measures, timeline))
     return results
 
 

@@ -28,9 +28,21 @@ class BridgeApi:
     """Signalling of any number of calls over one HTTP session it does not own."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, url: str, deadlines: Deadlines
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        deadlines: Deadlines,
+        *,
+        api_key: str | None = None,
     ) -> None:
+        """Args:
+        http: who closes it is the caller.
+        url: the bridge, `http://host:port`.
+        deadlines: how long to wait for it.
+        api_key: one of the bridge's keys, where it has any.
+        """
         self._http = http
+        self._authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._url = url.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=deadlines.request_s)
 
@@ -88,6 +100,7 @@ class BridgeApi:
     def _request(
         self, method: str, path: str, **given: Any
     ) -> aiohttp.client._RequestContextManager:
+        given["headers"] = {**self._authorization, **given.get("headers", {})}
         return self._http.request(
             method, self._url + path, timeout=self._timeout, **given
         )

@@ -13,10 +13,15 @@ FIGURES = (
     "response_latency_ms",
     "model_response_ms",
     "barge_in_stop_ms",
+    "double_talk_onset_ms",
     "mouth_to_other_ear_ms",
     "gaps_ms",
     "audio_heard_s",
 )
+
+
+ONLY_SOMETIMES = ("barge_in_stop_ms", "double_talk_onset_ms", "mouth_to_other_ear_ms")
+"""Not every scenario has them."""
 
 
 def describe(figures: dict[str, Any]) -> list[str]:
@@ -32,7 +37,7 @@ def describe(figures: dict[str, Any]) -> list[str]:
                 f"{key} {found[key]:9.2f}" for key in ("p50", "p95", "p99", "max")
             )
             lines.append(f"{name:22} {values}  n {found['n']}")
-        elif name not in ("barge_in_stop_ms", "mouth_to_other_ear_ms"):
+        elif name not in ONLY_SOMETIMES:
             lines.append(f"{name:22} not measured: {found.get('reason', 'no values')}")
     cpu = figures["server_cpu_ms_per_session_s"]
     if cpu is not None:

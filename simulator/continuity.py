@@ -21,6 +21,19 @@ AUDIBLE_BELOW_PEAK_DB = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class Hole:
+    """One place where the sound was not as it should be."""
+
+    at: int
+    """Sample of the sound where it lies."""
+    ms: float
+    """How long; blocks in which nothing was to be heard, between two that are
+    missing, count in it."""
+    stalled: bool
+    """True: the rest came later by this; False: this much never came."""
+
+
+@dataclass(frozen=True, slots=True)
 class Continuity:
     """How much of a sound came through whole."""
 
@@ -32,6 +45,8 @@ class Continuity:
     """Lag at the end minus lag at the start, without the jumps: drift, scaling."""
     gain_db: float
     """Level there minus level of the reference, over what is there."""
+    holes: tuple[Hole, ...] = ()
+    """Where it was missing or stalled, in order."""
 
     @property
     def gap_ms(self) -> float:
@@ -54,8 +69,9 @@ def continuity(sound: Pcm, recording: Pcm, alignment: Alignment) -> Continuity:
     reference = block_levels_dbfs(sound, BLOCK)
     audible = _audible(reference)
     if not runs:
-        missing = float(np.count_nonzero(audible)) * BLOCK_MS
-        return Continuity(missing, 0.0, 0.0, 0.0)
+        missing_ms = float(np.count_nonzero(audible)) * BLOCK_MS
+        nothing = tuple(_absent_holes(audible, audible))
+        return Continuity(missing_ms, 0.0, 0.0, 0.0, nothing)
     levels = _best_levels(recording, reference.size, alignment, runs)
     difference = levels - reference
     gain_db = float(np.median(difference[audible])) if audible.any() else 0.0
@@ -64,20 +80,45 @@ def continuity(sound: Pcm, recording: Pcm, alignment: Alignment) -> Continuity:
     if present.any():
         gain_db = float(np.median(difference[present]))
     absent = audible & (difference < gain_db - ABSENT_DB)
-    missing_ms = stalled_ms = jumps_ms = 0.0
+    holes: list[Hole] = []
+    jumps_ms = 0.0
     for before, after in itertools.pairwise(runs):
         jump_ms = alignment.lag_ms(after.first) - alignment.lag_ms(before.last)
         jumps_ms += jump_ms
+        at = int(alignment.centres[before.last] + alignment.centres[after.first]) // 2
         if jump_ms > 0:
-            stalled_ms += jump_ms
+            holes.append(Hole(at, jump_ms, stalled=True))
         else:
             near = _near(alignment, before, after)
             absent_ms = float(np.count_nonzero(absent[near])) * BLOCK_MS
-            missing_ms += max(-jump_ms, absent_ms)
+            holes.append(Hole(at, max(-jump_ms, absent_ms), stalled=False))
             absent[near] = False
-    missing_ms += float(np.count_nonzero(absent)) * BLOCK_MS
+    skipped_ms = sum(hole.ms for hole in holes if not hole.stalled)
+    absent_ms = float(np.count_nonzero(absent)) * BLOCK_MS
+    holes += _absent_holes(absent, audible)
     whole_ms = alignment.lag_ms(runs[-1].last) - alignment.lag_ms(runs[0].first)
-    return Continuity(missing_ms, stalled_ms, whole_ms - jumps_ms, gain_db)
+    return Continuity(
+        missing_ms=skipped_ms + absent_ms,
+        stalled_ms=sum(hole.ms for hole in holes if hole.stalled),
+        glide_ms=whole_ms - jumps_ms,
+        gain_db=gain_db,
+        holes=tuple(sorted(holes, key=lambda hole: hole.at)),
+    )
+
+
+def _absent_holes(absent: NDArray[np.bool_], audible: NDArray[np.bool_]) -> list[Hole]:
+    """Blocks that are not there; neighbours with nothing audible between are one."""
+    edges = np.flatnonzero(np.diff(absent.astype(np.int8), prepend=0, append=0))
+    spans: list[tuple[int, int]] = []
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        if spans and not audible[spans[-1][1] : start].any():
+            spans[-1] = (spans[-1][0], int(end))
+        else:
+            spans.append((int(start), int(end)))
+    return [
+        Hole(start * BLOCK, (end - start) * BLOCK_MS, stalled=False)
+        for start, end in spans
+    ]
 
 
 def _audible(levels: Samples) -> NDArray[np.bool_]:

@@ -15,6 +15,8 @@ from simulator.passage import Passage
 from simulator.record import CallRecord, ModelRecord
 from simulator.timeline import RATE_HZ, Pcm
 
+LANE_STEP_S = 0.02
+
 
 def keep_call(
     folder: Path, call: CallRecord, model: ModelRecord | None, measures: CallMeasures
@@ -72,7 +74,59 @@ def timeline_json(
         "downlink": [passage(p) for p in measures.downlink],
         "states": [[at(time_s), state] for time_s, state in call.states],
         "flushes_s": [at(time_s) for time_s in call.flushes_s],
+        "defects": [
+            {
+                "kind": d.kind,
+                "leg": d.leg,
+                "words": d.words,
+                "size": d.size,
+                "at_s": None if d.at_s is None else at(d.at_s),
+            }
+            for d in measures.defects
+        ],
     }
+
+
+def drawn_timeline(
+    call: CallRecord, model: ModelRecord | None, measures: CallMeasures
+) -> dict[str, Any] | None:
+    """The timeline with what a plot needs besides: length and envelopes. None for a
+    call that never began."""
+    if call.ear is None:
+        return None
+    start_s = call.hung_up_s - call.talk_s
+    return {
+        **timeline_json(call, measures, start_s),
+        "seconds": round(call.talk_s, 3),
+        "lane_step_s": LANE_STEP_S,
+        "lanes": lanes(call, model, start_s),
+    }
+
+
+def lanes(
+    call: CallRecord, model: ModelRecord | None, start_s: float
+) -> dict[str, list[int]]:
+    """Envelopes of all sides on the call's axis: the peak of each LANE_STEP_S, in per
+    cent of full scale."""
+    if call.ear is None:
+        return {}
+    n_samples = int(call.talk_s * RATE_HZ)
+    sides = {"mouth": call.mouth.recording()}
+    if model is not None:
+        sides |= {"model_heard": model.heard, "model_spoken": model.spoken}
+    sides["ear"] = call.ear.sound
+    return {
+        name: _peaks(side.on_axis(start_s, n_samples))
+        for name, side in sides.items()
+        if not side.timeline.is_empty
+    }
+
+
+def _peaks(pcm: Pcm) -> list[int]:
+    step = int(LANE_STEP_S * RATE_HZ)
+    whole = np.abs(pcm[: pcm.size // step * step].astype(np.int32)).reshape(-1, step)
+    # Rounded up: what can be heard is not to look like silence.
+    return [int(p) for p in np.ceil(whole.max(axis=1, initial=0) * 100 / 32768)]
 
 
 def wav(*channels: Pcm) -> bytes:

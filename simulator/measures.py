@@ -12,12 +12,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulator.analysis import Span, active_length_s, active_spans, level_dbfs
+from simulator.defects import Defect, delay_drift_ppm, find_defects
 from simulator.markers import locate
 from simulator.mouth import Said
 from simulator.passage import JOIN_MS, Passage, find_passage
 from simulator.record import CallRecord, EarTrack, ModelRecord
 from simulator.timeline import RATE_HZ, Recording
-from simulator.turns import BargeIn, Response, barge_ins, responses
+from simulator.turns import (
+    BargeIn,
+    DoubleTalk,
+    Response,
+    barge_ins,
+    double_talks,
+    responses,
+)
 
 SETTLED_S = 0.3
 """After joining, so long until a caller surely hears everything."""
@@ -49,6 +57,11 @@ class CallMeasures:
     """What this caller said and heard again."""
     responses: list[Response] = field(default_factory=list)
     barge_ins: list[BargeIn] = field(default_factory=list)
+    double_talks: list[DoubleTalk] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
+    uplink_drift_ppm: float | None = None
+    """How fast the delay grows; None for too little sound."""
+    downlink_drift_ppm: float | None = None
     audio_heard_s: float = 0.0
     ear_level_dbfs: float | None = None
     model_side_reason: str | None = None
@@ -99,6 +112,16 @@ class CallMeasures:
         return [ms for ms in found if ms is not None]
 
     @property
+    def double_talk_onset_ms(self) -> list[float]:
+        """Onset of speech over an answer to its arrival at the model."""
+        return [d.onset_ms for d in self.double_talks]
+
+    @property
+    def double_talk_clipped_ms(self) -> list[float]:
+        """How much of its beginning the model never got."""
+        return [d.clipped_ms for d in self.double_talks]
+
+    @property
     def gaps_ms(self) -> list[float]:
         """Missing and stalled milliseconds of each answer."""
         return [p.continuity.gap_ms for p in self.downlink if p.continuity]
@@ -137,12 +160,24 @@ def measure(
         ]
         measures.downlink = _downlink(call, model.spoken, ear)
         measures.model_to_client_ms = _without_playout(measures.downlink, call.ear)
+        measures.uplink_drift_ppm = delay_drift_ppm(measures.uplink, model.heard)
+        measures.downlink_drift_ppm = delay_drift_ppm(measures.downlink, ear)
+        start_s = call.hung_up_s - call.talk_s
+        measures.defects = [
+            *find_defects(
+                "uplink", measures.uplink, mouth, model.heard, start_s=start_s
+            ),
+            *find_defects(
+                "downlink", measures.downlink, model.spoken, ear, start_s=start_s
+            ),
+        ]
     measures.from_others = [
         passage for other in others for passage in _from_other(other, call, ear)
     ]
     measures.own_echoes = _own_echoes(call, mouth, ear)
     measures.responses = responses(call, mouth, ear, measures.uplink, measures.downlink)
     measures.barge_ins = barge_ins(call, mouth, ear, measures.downlink, model)
+    measures.double_talks = double_talks(call, mouth, measures.uplink)
     return measures
 
 

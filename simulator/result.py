@@ -25,6 +25,22 @@ STALL_MS = 60.0
 """A single stall longer than this is heard as a gap which is not the bridge's."""
 
 
+SAMPLED = (
+    "mouth_to_model_ms",
+    "model_to_ear_ms",
+    "model_to_client_ms",
+    "playout_ms",
+    "response_latency_ms",
+    "model_response_ms",
+    "mouth_to_ear_ms",
+    "barge_in_stop_ms",
+    "double_talk_onset_ms",
+    "mouth_to_other_ear_ms",
+    "gaps_ms",
+)
+"""The figures of a call that have more than one value."""
+
+
 def percentiles(values: Iterable[float], *, digits: int = 2) -> Json:
     """n, p50, p95, p99 and max by nearest rank; all but n are None without values.
 
@@ -104,6 +120,8 @@ class CallResult:
 
     call: CallRecord
     measures: CallMeasures
+    timeline: Json | None = None
+    """What happened when, with envelopes: for who draws the call."""
     failures: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -140,6 +158,11 @@ class CallResult:
             "mouth_to_ear_ms": distribution(measures.mouth_to_ear_ms, reason),
             "barge_in_stop_ms": percentiles(measures.barge_in_stop_ms),
             "barge_in_beyond_vad_ms": percentiles(measures.barge_in_beyond_vad_ms),
+            "double_talk_onset_ms": percentiles(measures.double_talk_onset_ms),
+            "double_talk_clipped_ms": percentiles(measures.double_talk_clipped_ms),
+            "uplink_drift_ppm": _rounded(measures.uplink_drift_ppm),
+            "downlink_drift_ppm": _rounded(measures.downlink_drift_ppm),
+            "defects": [d.words for d in measures.defects],
             "mouth_to_other_ear_ms": percentiles(measures.mouth_to_other_ear_ms),
             "others_heard": _found(measures.from_others),
             "audio_heard_s": round(measures.audio_heard_s, 2),
@@ -174,6 +197,14 @@ class CallResult:
                     {"sent": _tone(sent), place: _tone(got)} for sent, got in tones
                 ]
         return line
+
+    def detail(self) -> Json:
+        """What a report draws besides: every single value, and the timeline."""
+        values: Json = {
+            name: [round(ms, 2) for ms in getattr(self.measures, name)]
+            for name in SAMPLED
+        }
+        return {"samples": values, "timeline": self.timeline}
 
 
 def summary(
@@ -211,6 +242,11 @@ def summary(
         "mouth_to_ear_ms": _pooled(results, "mouth_to_ear_ms", reason),
         "barge_in_stop_ms": _pooled(results, "barge_in_stop_ms", None),
         "barge_in_beyond_vad_ms": _pooled(results, "barge_in_beyond_vad_ms", reason),
+        "double_talk_onset_ms": _pooled(results, "double_talk_onset_ms", reason),
+        "double_talk_clipped_ms": _pooled(results, "double_talk_clipped_ms", reason),
+        "uplink_drift_ppm": _known(r.measures.uplink_drift_ppm for r in results),
+        "downlink_drift_ppm": _known(r.measures.downlink_drift_ppm for r in results),
+        "defects": sum(len(r.measures.defects) for r in results),
         "mouth_to_other_ear_ms": _pooled(results, "mouth_to_other_ear_ms", None),
         "audio_heard_s": percentiles([r.measures.audio_heard_s for r in results]),
         "gaps_ms": _pooled(results, "gaps_ms", reason),
@@ -237,6 +273,14 @@ def summary(
 def _pooled(results: Sequence[CallResult], name: str, reason: str | None) -> Json:
     values = [v for r in results for v in getattr(r.measures, name)]
     return distribution(values, reason)
+
+
+def _known(values: Iterable[float | None]) -> Json:
+    return percentiles([v for v in values if v is not None], digits=1)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def _found(passages: Sequence[Passage]) -> str | None:

@@ -52,11 +52,15 @@ class RunPlan:
     frames do not all fall on the same instant."""
     fake_url: str | None = None
     """The fake's address; None asks the bridge for it."""
+    api_key: str | None = field(default=None, repr=False)
+    """One of the bridge's keys, where it has any."""
     network: Profile | None = None
     """Leads every browser leg over this impaired network."""
     network_seed: int = 0
     keep: Path | None = None
     """Folder for the sound and the timeline of each call."""
+    detail: bool = False
+    """Also note every call's timeline, for a report."""
     playout: PlayoutConfig = field(default_factory=PlayoutConfig)
     drift_ppm: float = 0.0
     addresses: tuple[str, ...] | None = ("127.0.0.1",)
@@ -97,7 +101,7 @@ async def run(plan: RunPlan, progress: Callable[[str], None]) -> RunResult:
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         )
         relay = await _relay(plan, stack)
-        api = BridgeApi(http, plan.url, plan.deadlines)
+        api = BridgeApi(http, plan.url, plan.deadlines, api_key=plan.api_key)
         health = await api.health()
         fake, reason = _fake(http, plan, health)
         if fake is not None:
@@ -214,5 +218,7 @@ async def _analyse_all(
     results = []
     parcels = [call.parcel() for call in calls]
     for _, group in itertools.groupby(parcels, key=lambda p: p.record.conversation):
-        results += await analyse(list(group), fake, reason=reason, keep=plan.keep)
+        results += await analyse(
+            list(group), fake, reason=reason, keep=plan.keep, detail=plan.detail
+        )
     return results

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from simulator.analysis import active_spans
 from simulator.passage import JOIN_MS, Passage
 from simulator.record import CallRecord, ModelRecord
-from simulator.timeline import Recording
+from simulator.timeline import RATE_HZ, Recording
 
 SAME_ONSET_S = 0.1
 """An onset heard and one found by correlation this near are the same answer's."""
 STOPPED_MS = 250.0
 """An answer is silent, not between two words, after this time."""
+HEAD_S = 0.3
+"""The beginning of a sentence, without which it is another."""
 NOTICED_S = 2.0
 """A model that has not noticed speech after this time did not notice it."""
 
@@ -36,6 +38,17 @@ class BargeIn:
     """Onset of the speech at the mouth to silence at the ear."""
     beyond_vad_ms: float | None
     """Of that, what came after the model had noticed the speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleTalk:
+    """Both speak: whether the model gets the user's first syllable meanwhile."""
+
+    onset_ms: float
+    """Onset of the speech at the mouth to the same onset at the model."""
+    clipped_ms: float
+    """How much of its first HEAD_S the model never got: a way that is open in one
+    direction at a time cuts it off."""
 
 
 def responses(
@@ -119,6 +132,33 @@ def barge_ins(
         noticed_s = _noticed_s(model, onset_s)
         beyond_ms = None if noticed_s is None else (stop_s - noticed_s) * 1000
         found.append(BargeIn((stop_s - onset_s) * 1000, beyond_ms))
+    return found
+
+
+def double_talks(
+    call: CallRecord, mouth: Recording, uplink: Sequence[Passage]
+) -> list[DoubleTalk]:
+    """How speech that began over an answer got to the model.
+
+    Args:
+        call: what was said, in order.
+        mouth: its sound.
+        uplink: the first sounds said, as found at the model; may be shorter.
+    """
+    spoken = call.mouth.spoken()
+    found = []
+    for said, passage in zip(call.said, uplink, strict=False):
+        spans = active_spans(mouth.pcm[said.start : said.end])
+        if not (said.over_answer and passage.found and passage.continuity and spans):
+            continue
+        onset_s = spoken.time_at(said.start + spans[0].start)
+        head = int(HEAD_S * RATE_HZ)
+        clipped_ms = sum(
+            min(hole.ms, (head - hole.at) * 1000 / RATE_HZ)
+            for hole in passage.continuity.holes
+            if not hole.stalled and hole.at < head
+        )
+        found.append(DoubleTalk((passage.came_s[0] - onset_s) * 1000, clipped_ms))
     return found
 
 

@@ -1,0 +1,62 @@
+"""Numbers and facts as people read them. PURE."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from reports.model import ComparisonRow, Machine, Run
+
+ABSENT = "–"
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, never an exponent; a dash for what is not known."""
+    if value is None:
+        return ABSENT
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 100:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    if size >= 0.1:
+        return f"{value:.2f}"
+    return f"{value:.3f}"
+
+
+def change_text(row: ComparisonRow) -> str:
+    """A change with its interval."""
+    if row.change is None:
+        return ABSENT
+    scale, unit = (100.0, " %") if row.relative else (1.0, f" {row.unit}".rstrip())
+    text = f"{row.change * scale:+.3g}{unit}"
+    if row.low is not None and row.high is not None:
+        text += f" ({row.low * scale:+.3g} … {row.high * scale:+.3g})"
+    return text
+
+
+def machine_text(machine: Machine) -> str:
+    """One line about a machine."""
+    text = (
+        f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib:.0f} GiB, "
+        f"{machine.system}, Python {machine.python}"
+    )
+    if machine.load_before is not None:
+        text += f"; load {machine.load_before:.1f} before the run"
+    return text
+
+
+def when_text(run: Run) -> str:
+    """When it began and how long it took."""
+    try:
+        moment = datetime.fromisoformat(run.started_at).astimezone(UTC)
+    except ValueError:
+        return run.started_at
+    text = f"{moment:%Y-%m-%d %H:%M} UTC"
+    if run.seconds is not None:
+        minutes, seconds = divmod(round(run.seconds), 60)
+        text += (
+            f", took {minutes} min {seconds} s" if minutes else f", took {seconds} s"
+        )
+    return text

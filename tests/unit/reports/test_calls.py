@@ -1,0 +1,152 @@
+"""What a person is told of a simulation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reports import page
+from reports.calls import CallsAtLoad, Circumstances, lines_at_load, run_of_calls
+from reports.model import (
+    CallBlock,
+    FiguresBlock,
+    LoadBlock,
+    Machine,
+    Outcome,
+    Run,
+    WaterfallBlock,
+)
+from tests.unit.reports.runs import MACHINE, call_line, summary_line
+
+
+def run_of(*lines: dict[str, Any], machine: Machine = MACHINE) -> Run:
+    return run_of_loads(lines_at_load(lines), machine=machine)
+
+
+def run_of_loads(*loads: CallsAtLoad, machine: Machine = MACHINE) -> Run:
+    about = Circumstances(
+        kind="simulate",
+        title="Calls",
+        command="voicebridge simulate",
+        started_at="2026-11-20T15:00:00+00:00",
+        machine=machine,
+    )
+    return run_of_calls(loads, about)
+
+
+def test_good_calls_are_good_in_words_with_what_the_way_takes() -> None:
+    run = run_of(call_line(0), call_line(1), summary_line())
+
+    assert run.verdict.outcome is Outcome.PASS
+    assert run.verdict.words == (
+        "All 2 calls were answered and heard in full; the way up takes 5 ms and the "
+        "way down 3 ms."
+    )
+    page.render(run)
+
+
+def test_a_failed_call_fails_the_run_with_its_reason() -> None:
+    failed = call_line(1, ok=False, failures=["the model did not hear hello"])
+
+    run = run_of(call_line(0), failed, summary_line(failed=1))
+
+    assert run.verdict.outcome is Outcome.FAIL
+    assert run.verdict.words == "1 of 2 calls failed: the model did not hear hello."
+
+
+def test_a_defect_fails_a_call_that_was_answered() -> None:
+    quiet = call_line(1, defects=["uplink 6.0 dB too quiet"])
+
+    run = run_of(call_line(0), quiet, summary_line())
+
+    assert run.verdict.outcome is Outcome.FAIL
+    assert "uplink 6.0 dB too quiet" in run.verdict.words
+
+
+def test_gaps_on_a_bad_network_are_told_and_are_no_failure() -> None:
+    gap = call_line(1, defects=["downlink gap of 100 ms (missing) at 3.20 s"])
+    network = {"network": {"network": "wifi-bad"}}
+
+    run = run_of(call_line(0), gap, summary_line(**network))
+
+    assert run.verdict.outcome is Outcome.PASS
+    assert "“wifi-bad”" in run.verdict.words
+    assert any("gap of 100 ms" in check.words for check in run.checks)
+
+
+def test_unreliable_figures_are_undecided_and_never_good() -> None:
+    late = summary_line(reliable=False, doubts=["the fake late by 30 ms"])
+
+    run = run_of(call_line(0), call_line(1), late)
+
+    assert run.verdict.outcome is Outcome.UNDECIDED
+    assert run.doubts == ("the fake late by 30 ms",)
+    assert "not to be trusted" in run.verdict.words
+
+
+def test_a_machine_that_was_busy_before_is_a_doubt() -> None:
+    busy = MACHINE.model_copy(update={"load_before": 3.0})
+
+    run = run_of(call_line(0), call_line(1), summary_line(), machine=busy)
+
+    assert run.verdict.outcome is Outcome.UNDECIDED
+    assert "load 3.0 on 2 cores" in run.doubts[0]
+
+
+def test_the_worst_call_is_the_one_drawn() -> None:
+    bad = call_line(1, ok=False, failures=["nothing was heard"])
+
+    run = run_of(call_line(0), bad, call_line(2), summary_line())
+
+    (drawn,) = [block for block in run.blocks if isinstance(block, CallBlock)]
+    assert drawn.title == "The worst call: 3 sessions, call 1"
+    assert drawn.defects == ("nothing was heard",)
+    assert [(s.lane, s.found) for s in drawn.spans] == [("mouth", True), ("ear", False)]
+
+
+def test_three_calls_tell_where_another_run_would_land() -> None:
+    run = run_of(*(call_line(n) for n in range(3)), summary_line())
+
+    (figures,) = [block for block in run.blocks if isinstance(block, FiguresBlock)]
+    cells = {row.name: row.cells[0] for row in figures.rows}
+    cell = cells["connect_ms"]
+    assert cell is not None
+    assert cell.low is not None
+    assert cell.low < 60 < (cell.high or 0)
+
+
+def test_one_call_does_not_pretend_to_know_that() -> None:
+    run = run_of(call_line(0), summary_line())
+
+    (figures,) = [block for block in run.blocks if isinstance(block, FiguresBlock)]
+    assert all(
+        cell is None or cell.low is None for r in figures.rows for cell in r.cells
+    )
+
+
+def test_growing_loads_stand_side_by_side_with_what_they_cost() -> None:
+    one = lines_at_load([call_line(0), summary_line()])
+    five = lines_at_load([*(call_line(n) for n in range(5)), summary_line()])
+
+    run = run_of_loads(one, five)
+
+    (cost,) = [block for block in run.blocks if isinstance(block, LoadBlock)]
+    assert [(p.x, p.value) for p in cost.series[0].points] == [(1, 2.2), (5, 11.0)]
+    ways = [block for block in run.blocks if isinstance(block, WaterfallBlock)]
+    assert [path.label for path in ways[0].paths] == ["1 session", "5 sessions"]
+
+
+def test_calls_without_details_are_told_too() -> None:
+    bare = {k: v for k, v in call_line(0).items() if k not in ("samples", "timeline")}
+
+    page.render(run_of(bare, summary_line()))
+
+
+def test_no_call_at_all_is_a_failure() -> None:
+    assert run_of(summary_line(calls=0)).verdict.outcome is Outcome.FAIL
+
+
+def test_lines_without_a_summary_are_refused() -> None:
+    with pytest.raises(ValueError, match="summary"):
+        lines_at_load([call_line(0)])
