@@ -187,9 +187,11 @@ class WorkerPool:
         """Whether the participants of a session hear each other."""
         self._post(session_id, "set_mix_minus", on)
 
-    def tool_finished(self, session_id: str, call_id: str, output: str) -> None:
-        """The output of a requested tool."""
-        self._post(session_id, "tool_finished", call_id, output)
+    def tool_finished(
+        self, session_id: str, call_id: str, output: str, *, speak: bool = True
+    ) -> None:
+        """The output of a requested tool; `speak` wants an answer to it."""
+        self._post(session_id, "tool_finished", call_id, output, speak=speak)
 
     def tool_status(self, session_id: str, status: ToolStatus) -> None:
         """Tell every browser of a session where a tool call is."""

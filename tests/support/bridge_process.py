@@ -47,6 +47,7 @@ async def running_bridge(log: Path, **settings: str) -> AsyncIterator[BridgeProc
     environment = {
         "PATH": os.environ["PATH"],
         "VOICEBRIDGE_PORT": str(port),
+        "VOICEBRIDGE_WORKERS": "1",  # starting one per core costs every test seconds
         "PYTHONDONTWRITEBYTECODE": "1",
         **settings,
     }

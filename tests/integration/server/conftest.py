@@ -100,6 +100,7 @@ def settings_for(url: str, **overrides: Any) -> Any:
         env_file=None,
         openai_base_url=f"{url}/v1",
         openai_api_key="sk-test-secret",
+        workers=overrides.pop("workers", 0),
         **overrides,
     )
 

@@ -1,0 +1,137 @@
+"""Real media processes: calls are spread, survive each other, and are refused."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from server.workers import worker as worker_module
+from tests.integration.server.conftest import (
+    Bridge,
+    FakeModel,
+    eventually,
+    running_bridge,
+    settings_for,
+)
+from tests.integration.server.test_call import tone
+from tests.support.browser import browser
+
+
+@pytest.fixture
+async def bridge(fake: FakeModel) -> AsyncIterator[Bridge]:
+    """A bridge with two media processes."""
+    settings = settings_for(fake.url, workers=2, session_grace_s=0.5)
+    async with running_bridge(settings) as running:
+        await eventually(lambda: all_up(running), timeout_s=20)
+        yield running
+
+
+async def workers(bridge: Bridge) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = (await bridge.health())["workers"]
+    return listed
+
+
+async def all_up(bridge: Bridge) -> bool:
+    return all(w["is_up"] for w in await workers(bridge))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_calls_are_spread_and_heard(bridge: Bridge, fake: FakeModel) -> None:
+    first = await bridge.open(system_prompt="tag-worker-1")
+    second = await bridge.open(system_prompt="tag-worker-2")
+    assert [w["sessions"] for w in await workers(bridge)] == [1, 1]
+    async with (
+        browser(bridge.http, first) as ann,
+        browser(bridge.http, second) as bob,
+    ):
+        await asyncio.gather(ann.speak(tone(440, 1)), bob.speak(tone(700, 1)))
+        assert (await ann.message("hello"))["session_id"] == first
+        assert (await bob.message("hello"))["session_id"] == second
+    for tag in ("tag-worker-1", "tag-worker-2"):
+        call = await fake.call(tag)
+        assert call["call_id"]
+    await bridge.http.delete(f"/api/realtime/session/{first}")
+    await bridge.http.delete(f"/api/realtime/session/{second}")
+    assert [w["sessions"] for w in await workers(bridge)] == [0, 0]
+
+
+async def test_a_dead_process_takes_only_its_own_calls(bridge: Bridge) -> None:
+    first, second = await bridge.open(), await bridge.open(conversation_id="other")
+    victim, survivor = await workers(bridge)
+    async with browser(bridge.http, second) as bob:
+        os.kill(victim["pid"], signal.SIGKILL)
+        await eventually(lambda: bridge.has(sessions=1), timeout_s=5)
+        await bob.speak(tone(440, 0.5))  # and is heard no worse
+        bob.send(type="ping", t=7)
+        assert (await bob.message("pong"))["t"] == 7
+        gone = await bridge.http.post(
+            f"/api/realtime/sdp/{first}",
+            content="v=0\r\n",
+            headers={"content-type": "application/sdp"},
+        )
+        assert gone.status_code == 404
+        assert gone.json()["error"]["code"] == "session_not_found"
+
+        await eventually(lambda: all_up(bridge), timeout_s=20)
+        again = (await workers(bridge))[victim["index"]]
+        assert again["pid"] not in (victim["pid"], survivor["pid"])
+        assert again["restarts"] == 1
+        async with browser(bridge.http, await bridge.open()) as ann:
+            await ann.speak(tone(440, 0.2))
+
+
+async def test_a_stuck_process_is_killed_and_replaced(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "SILENCE_TIMEOUT_S", 2.0)
+    await bridge.open()
+    stuck = next(w for w in await workers(bridge) if w["sessions"])
+    os.kill(stuck["pid"], signal.SIGSTOP)
+    await eventually(lambda: bridge.has(sessions=0), timeout_s=8)
+    await eventually(lambda: all_up(bridge), timeout_s=20)
+    assert not is_alive(stuck["pid"])
+
+
+async def test_a_full_server_refuses_in_words_and_goes_on(fake: FakeModel) -> None:
+    settings = settings_for(fake.url, workers=1, max_sessions_per_worker=1)
+    async with running_bridge(settings) as bridge:
+        await eventually(lambda: all_up(bridge), timeout_s=20)
+        session_id = await bridge.open()
+        refused = await bridge.http.post("/api/realtime/session", json={})
+        assert refused.status_code == 503
+        assert refused.json()["error"] == {
+            "code": "at_capacity",
+            "message": "The server is busy. Please try again in a moment.",
+            "retryable": True,
+        }
+        await bridge.http.delete(f"/api/realtime/session/{session_id}")
+        assert await bridge.open()
+
+
+async def test_a_process_alone_refuses_by_the_same_rule(fake: FakeModel) -> None:
+    settings = settings_for(fake.url, workers=0, max_sessions_per_worker=1)
+    async with running_bridge(settings) as bridge:
+        session_id = await bridge.open()
+        refused = await bridge.http.post("/api/realtime/session", json={})
+        assert refused.status_code == 503
+        await bridge.http.delete(f"/api/realtime/session/{session_id}")
+        assert await bridge.open()
+
+
+async def test_processes_end_with_the_bridge(fake: FakeModel) -> None:
+    settings = settings_for(fake.url, workers=2)
+    async with running_bridge(settings) as bridge:
+        await eventually(lambda: all_up(bridge), timeout_s=20)
+        await bridge.open()
+        pids = [w["pid"] for w in await workers(bridge)]
+    assert not any(is_alive(pid) for pid in pids)
