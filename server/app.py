@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.middleware.cors import CORSMiddleware
 
 from server import __version__
 from server.auth.authenticator import Authenticator
 from server.auth.limits import Buckets, Rate
+from server.auth.principal import is_owner
 from server.auth.secret import load_secret
 from server.auth.tokens import TokenSigner
 from server.embedded_fake import EmbeddedFake
 from server.http import errors as http_errors
+from server.http.auth import router as auth_router
 from server.http.clients import router as clients_router
 from server.http.gate import Gate, GateLimits
 from server.http.page import SecurityHeaders, mount_page
@@ -100,14 +102,15 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         )
     app.add_middleware(SecurityHeaders)
     http_errors.install(app)
-    for router in (realtime_router, sessions_router, clients_router):
+    for router in (auth_router, realtime_router, sessions_router, clients_router):
         app.include_router(router)
 
     @app.get("/healthz", tags=["operations"])
-    async def healthz() -> dict[str, Any]:
-        """Whether the bridge is well, and what it uses."""
+    async def healthz(request: Request) -> dict[str, Any]:
+        """Whether the bridge is well; to those who have a key also what it uses."""
         bridge: _Bridge = app.state.bridge
-        return bridge.health()
+        health = bridge.health()
+        return health if is_owner(request) else {"status": health["status"]}
 
     mount_page(app, settings.web_root or DEFAULT_WEB_ROOT)
     return app

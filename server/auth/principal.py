@@ -90,6 +90,12 @@ def owner_of(connection: HTTPConnection) -> Principal:
     return principal
 
 
+def is_owner(connection: HTTPConnection) -> bool:
+    """Whether an owner is asking, where everybody may ask."""
+    principal = connection.scope.get(SCOPE_KEY)
+    return isinstance(principal, Principal) and principal.is_owner
+
+
 async def principal_of(connection: HTTPConnection) -> Principal:
     """Dependency of routes and sockets: the owner who is asking. Rows are theirs when
     `owner` is equal.
