@@ -33,3 +33,6 @@ def scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         if name.startswith(FOREIGN) or name.lower() in PROXIES:
             monkeypatch.delenv(name)
     monkeypatch.setenv("VOICEBRIDGE_DATA_DIR", str(tmp_path / "data"))
+    # In the test's own process, where it can look inside; those who want media
+    # processes say so.
+    monkeypatch.setenv("VOICEBRIDGE_WORKERS", "0")
