@@ -21,6 +21,7 @@ COMMANDS = {
     "simulate": _Command("simulator.__main__", "headless callers that measure a call"),
     "relay": _Command("simulator.relay_cli", "an impaired network, by preset and seed"),
     "report": _Command("reports.__main__", "draw a run's report again, from its JSON"),
+    "load": _Command("loadtests.load.cli", "many calls at once, by Locust"),
     "bench": _Command("loadtests.bench", "benchmarks, from one command to one report"),
 }
 

@@ -1,0 +1,240 @@
+"""Wires a load run to Locust: who calls, who counts, who judges. EDGE (gevent).
+
+A worker (and a run without workers) owns the calling processes and sends every call's
+report to the master. The master owns the tally, samples the bridge, and at the end asks
+all workers to hang up and hand in what is still being analysed: Locust itself would
+leave half a second after the last user.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import weakref
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+from locust import events
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtests.bridge_health import Usage
+from loadtests.callers.pool import CallerPool, PlacedCall, PoolError
+from loadtests.callers.report import CallReport
+from loadtests.callers.wire import Broken, Result
+from loadtests.load import options as load_options
+from loadtests.load.collector import Collector
+from loadtests.load.events import RequestEvent, request_events
+from loadtests.load.verdict import EXIT_STATUS
+
+logger = logging.getLogger(__name__)
+
+Environment: TypeAlias = Any
+"""locust.env.Environment, which is not typed."""
+
+RESULT = "voicebridge_result"
+DRAIN = "voicebridge_drain"
+DRAINED = "voicebridge_drained"
+GRACE_S = 10.0
+"""For the answer of a worker that has drained."""
+
+_runs: weakref.WeakKeyDictionary[Environment, LoadRun] = weakref.WeakKeyDictionary()
+
+
+def load_run_of(environment: Environment) -> LoadRun:
+    """The run of this Locust process."""
+    return _runs[environment]
+
+
+class LoadRun:
+    """One Locust process's part of a run."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        runner = environment.runner
+        self._is_worker = isinstance(runner, WorkerRunner)
+        self._is_master = isinstance(runner, MasterRunner)
+        self._pool: CallerPool | None = None
+        self._scenarios: dict[int, str] = {}
+        self._is_draining = False
+        self._drained: set[str] = set()
+        self.collector: Collector | None = None
+        if self._is_master:
+            runner.register_message(RESULT, self._on_result_message)
+            runner.register_message(DRAINED, self._on_drained_message)
+        if self._is_worker:
+            runner.register_message(DRAIN, self._on_drain_message, concurrent=True)
+
+    # -- beginning ---------------------------------------------------------------
+
+    def start(self) -> None:
+        """A test begins: calling processes where there are users, a count where not."""
+        options = self._environment.parsed_options
+        url = (self._environment.host or "").rstrip("/")
+        if not url:
+            raise RuntimeError("--host http://… of the bridge is missing")
+        self._is_draining = False
+        self._drained.clear()
+        if not self._is_worker:
+            self.collector = Collector(url, options, on_usage=self._on_usage)
+            self.collector.start()
+        if not self._is_master:
+            self._scenarios.clear()
+            self._pool = CallerPool(
+                load_options.caller_arguments(options, url),
+                n_processes=options.caller_processes,
+                on_result=self._on_result,
+            )
+            self._pool.start()
+
+    def place(self, scenario: str, seconds: float, number: int) -> PlacedCall:
+        """Begin a call.
+
+        Raises:
+            PoolError: the run is ending, or no calling process lives.
+        """
+        if self._is_draining or self._pool is None:
+            raise PoolError("the run is ending")
+        placed = self._pool.place(scenario, seconds, number=number)
+        self._scenarios[placed.id] = scenario
+        return placed
+
+    # -- results -----------------------------------------------------------------
+
+    def _on_result(self, event: Result | Broken) -> None:
+        """On a reading thread, which is a greenlet here."""
+        scenario = self._scenarios.pop(event.id, "?")
+        if isinstance(event, Broken):
+            logger.error("a call was lost: %s", event.reason)
+            self._fire(RequestEvent("inconclusive", event.reason, 0.0))
+            self._hand_in({"broken": event.reason})
+            return
+        for fields in event.reports:
+            report = CallReport(**fields)
+            for request in request_events(report, scenario):
+                self._fire(request)
+            self._hand_in({"scenario": scenario, "report": asdict(report)})
+
+    def _hand_in(self, message: dict[str, Any]) -> None:
+        if self.collector is not None:
+            self.collector.add(message)
+        else:
+            self._environment.runner.send_message(RESULT, message)
+
+    def _on_result_message(self, environment: Environment, msg: Any, **_: Any) -> None:
+        if self.collector is not None:
+            self.collector.add(msg.data)
+
+    def _fire(self, event: RequestEvent) -> None:
+        self._environment.events.request.fire(
+            request_type=event.request_type,
+            name=event.name,
+            response_time=event.response_time,
+            response_length=0,
+            exception=event.exception,
+            context={},
+        )
+
+    def _on_usage(self, usage: Usage) -> None:
+        """Not milliseconds, but the only columns Locust has: the name has the unit."""
+        figures = {
+            "cpu percent of one core": usage.cpu_percent,
+            "cpu ms per session-second": usage.cpu_ms_per_session_s,
+            "memory MB": usage.rss_mb,
+            "machine cpu percent": usage.machine_percent,
+        }
+        for name, value in figures.items():
+            if value is not None:
+                self._fire(RequestEvent("bridge", name, value))
+
+    # -- ending ------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """The test ends: hang up, and wait for what is still being analysed."""
+        if self._is_master:
+            self._drain_workers()
+        else:
+            self._drain_pool()
+
+    def _drain_pool(self) -> int:
+        self._is_draining = True
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return 0
+        missing = pool.drain(self._environment.parsed_options.drain_seconds)
+        if missing:
+            for _ in range(missing):
+                self._hand_in({"broken": "its analysis did not end in time"})
+        pool.close()
+        return missing
+
+    def _drain_workers(self) -> None:
+        runner = self._environment.runner
+        waited_for = {c.id for c in runner.clients.all if c.state != "missing"}
+        if not waited_for:
+            return
+        logger.info("hanging up and analysing what is left …")
+        runner.send_message(DRAIN)
+        limit_s = self._environment.parsed_options.drain_seconds + GRACE_S
+        deadline_s = time.monotonic() + limit_s
+        while waited_for - self._drained and time.monotonic() < deadline_s:
+            time.sleep(0.1)  # gevent's: the workers' messages come in meanwhile
+        late = len(waited_for - self._drained)
+        if late and self.collector is not None:
+            self.collector.doubt(f"{late} workers did not hand in their calls")
+
+    def _on_drain_message(self, environment: Environment, msg: Any, **_: Any) -> None:
+        self._drain_pool()
+        self._environment.runner.send_message(DRAINED, {})
+
+    def _on_drained_message(self, environment: Environment, msg: Any, **_: Any) -> None:
+        self._drained.add(msg.node_id)
+
+    def stop(self) -> None:
+        """The test has ended; nothing of it runs on."""
+        self._drain_pool()
+        if self.collector is not None:
+            self.collector.stop(self._lost_workers())
+
+    def _lost_workers(self) -> int:
+        if not self._is_master:
+            return 0
+        return sum(
+            1 for c in self._environment.runner.clients.all if c.state == "missing"
+        )
+
+    def finish(self) -> None:
+        """Locust quits: judge, leave the report, set the exit status."""
+        if self.collector is None:
+            return
+        shape = self._environment.shape_class
+        verdict = self.collector.finish(getattr(shape, "note", None))
+        for line in self.collector.lines(verdict):
+            logger.info("%s", line)
+        self._environment.process_exit_code = EXIT_STATUS[verdict.outcome]
+
+
+def install() -> None:
+    """Listen to Locust's events; called once, by the locustfile."""
+    add = events.init_command_line_parser.add_listener
+    add(load_options.add_call_options)
+    add(load_options.add_shape_options)
+
+    @events.init.add_listener  # type: ignore[untyped-decorator]
+    def on_init(environment: Environment, **_: Any) -> None:
+        _runs[environment] = LoadRun(environment)
+
+    @events.test_start.add_listener  # type: ignore[untyped-decorator]
+    def on_start(environment: Environment, **_: Any) -> None:
+        load_run_of(environment).start()
+
+    @events.test_stopping.add_listener  # type: ignore[untyped-decorator]
+    def on_stopping(environment: Environment, **_: Any) -> None:
+        load_run_of(environment).drain()
+
+    @events.test_stop.add_listener  # type: ignore[untyped-decorator]
+    def on_stop(environment: Environment, **_: Any) -> None:
+        load_run_of(environment).stop()
+
+    @events.quitting.add_listener  # type: ignore[untyped-decorator]
+    def on_quitting(environment: Environment, **_: Any) -> None:
+        load_run_of(environment).finish()

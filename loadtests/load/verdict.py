@@ -1,0 +1,103 @@
+"""What a load run has shown: pass, fail, or nothing. PURE."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from loadtests.load.limits import Limit, Limits
+from loadtests.load.tally import Tally
+from reports.model import Check, Outcome, Verdict
+
+EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNDECIDED: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else must be right for a run to count."""
+
+    doubts: Sequence[str] = field(default_factory=tuple)
+    """Against the whole run: a late fake, a lost worker, results that never came."""
+
+
+def judge(
+    tally: Tally, limits: Limits, circumstances: Circumstances | None = None
+) -> tuple[Verdict, list[Check]]:
+    """The verdict and every check it rests on.
+
+    Failed beats undecided beats passed: a defect that was seen was seen, and nothing
+    passes on figures that nobody vouches for.
+    """
+    doubts = list(circumstances.doubts) if circumstances is not None else []
+    checks = [_calls(tally, limits), _reliability(tally, limits, doubts)]
+    checks += [_limit(tally, limit) for limit in limits.limits]
+    return _verdict(checks), checks
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """By nearest rank: always a value that was measured. `values` is not empty."""
+    ordered = sorted(values)
+    return ordered[max(1, math.ceil(percent / 100 * len(ordered))) - 1]
+
+
+def _verdict(checks: Sequence[Check]) -> Verdict:
+    for outcome, words in (
+        (Outcome.FAIL, "The bridge did not keep what is required: "),
+        (Outcome.UNDECIDED, "This run proves nothing: "),
+    ):
+        guilty = [check for check in checks if check.outcome is outcome]
+        if guilty:
+            text = words + "; ".join(f"{c.name}: {c.words}" for c in guilty)
+            return Verdict(outcome=outcome, words=text)
+    return Verdict(outcome=Outcome.PASS, words=f"All {len(checks)} checks are kept.")
+
+
+def _calls(tally: Tally, limits: Limits) -> Check:
+    n, failed = tally.n_conclusive, tally.calls["failed"]
+    words = f"{failed} of {n} calls failed (at most {limits.failed_share:.0%})"
+    if failed:
+        reasons = ", ".join(f"{r} ({k})" for r, k in tally.failures.most_common(3))
+        words += f": {reasons}"
+    outcome = Outcome.PASS
+    if n == 0:
+        outcome, words = Outcome.UNDECIDED, "no call said anything about the bridge"
+    elif failed / n > limits.failed_share:
+        outcome = Outcome.FAIL
+    return Check(name="calls", outcome=outcome, words=words, group="calls")
+
+
+def _reliability(tally: Tally, limits: Limits, doubts: list[str]) -> Check:
+    unclear = tally.calls["inconclusive"] + tally.broken.total()
+    n = tally.n_conclusive + unclear
+    words = (
+        f"{unclear} of {n} calls inconclusive (at most {limits.inconclusive_share:.0%})"
+    )
+    reasons = tally.doubts + tally.broken
+    if reasons:
+        named = ", ".join(f"{r} ({k})" for r, k in reasons.most_common(3))
+        words += f": {named}"
+    if doubts:
+        words = "; ".join([*doubts, words])
+    is_clear = not doubts and (not n or unclear / n <= limits.inconclusive_share)
+    outcome = Outcome.PASS if is_clear else Outcome.UNDECIDED
+    return Check(name="reliability", outcome=outcome, words=words, group="calls")
+
+
+def _limit(tally: Tally, limit: Limit) -> Check:
+    name = f"{limit.measure.removesuffix('_ms')} p{limit.percentile:g}"
+    found = tally.figures.get(limit.measure)
+    if found is None or not found.values:
+        return Check(
+            name=name,
+            outcome=Outcome.UNDECIDED if limit.required else Outcome.PASS,
+            words=f"not measured in this run (limit {limit.at_most:g} ms)",
+            group="limits",
+        )
+    value = percentile(found.values, limit.percentile)
+    return Check(
+        name=name,
+        outcome=Outcome.PASS if value <= limit.at_most else Outcome.FAIL,
+        words=f"{value:.1f} ms, limit {limit.at_most:g} ms, n {found.n}",
+        group="limits",
+    )
