@@ -96,6 +96,14 @@ class NoAudioInOfferError(RequestError):
     )
 
 
+class UnsupportedFramingError(RequestError):
+    """The audio channel asks for a framing we do not speak."""
+
+    code = "unsupported_framing"
+    http_status = 400
+    user_message = "This client sends audio in a form the server does not know."
+
+
 class UnsupportedMediaTypeError(RequestError):
     """The body has the wrong content type."""
 

@@ -55,6 +55,8 @@ class Intake:
         self._on_packet: OnPacket | None = None
         self._lost_before = self._late_before = 0
         self.passing_concealed_frames = 0
+        self.woken: list[Pcm] = []
+        """What the decoder was woken with when packets last passed undecoded."""
         self.begin()
 
     def begin(self) -> None:
@@ -92,8 +94,13 @@ class Intake:
         """Whether packets go on undecoded."""
         return self._on_packet is not None
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether nothing waits for a tick."""
+        return self._on_packet is not None or self._on_frame is not None
+
     def pass_packets(self, on_packet: OnPacket) -> None:
-        """From now on packets, as they come."""
+        """From now on packets, as they come; call when nothing waits for the tick."""
         self._on_frame, self._on_packet = None, on_packet
         self._window.depth = PASSING_DEPTH
         self._recent.clear()
@@ -196,6 +203,6 @@ class Intake:
             return
         self._is_asleep = False
         self._decoder = self._new_decoder()
-        for payload in self._recent:
-            self._decoder.decode(payload)
+        decoded = [self._decoder.decode(payload) for payload in self._recent]
+        self.woken = [pcm for pcm in decoded if pcm is not None]
         self._recent.clear()

@@ -39,6 +39,11 @@ def limit(total: Sum) -> Pcm:
     return np.rint(limited).astype(np.int16)
 
 
+def amplify(frame: Pcm, gain: float) -> Pcm:
+    """One frame louder or quieter, limited like a sum; silent at 0."""
+    return limit(np.rint(frame * gain).astype(np.int32))
+
+
 def mix(frames: Sequence[Pcm], n_samples: int = FRAME_SAMPLES) -> Pcm:
     """Everybody at once: add_up, then limit. One frame comes back unchanged."""
     return limit(add_up(frames, n_samples))

@@ -87,6 +87,8 @@ class PlayoutBuffer:
         self._least_slack_ms = float("inf")
         self._jitter_frames = 0
         self._jitter_left = 0
+        self.delay_ms = 0.0
+        """From push to pull, averaged over some 16 pushes."""
         self.dry_frames = 0
         """Pulls since the last push that found nothing."""
         self.counters = PlayoutCounters()
@@ -109,6 +111,8 @@ class PlayoutBuffer:
             lead_ms: time until the next pull, 0 when it is due or overdue.
         """
         waiting = self._end - self._start
+        wait_ms = lead_ms + waiting * FRAME_MS / FRAME_SAMPLES
+        self.delay_ms += (wait_ms - self.delay_ms) / 16
         if self._playing:
             slack_ms = lead_ms + waiting // FRAME_SAMPLES * FRAME_MS
             self._least_slack_ms = min(self._least_slack_ms, slack_ms)

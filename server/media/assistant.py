@@ -43,12 +43,31 @@ class AssistantVoice:
         """The frame for this tick, or None for silence."""
         return self._buffer.pull()
 
+    @property
+    def delay_ms(self) -> float:
+        """How long a frame waits for its tick, averaged."""
+        return self._buffer.delay_ms
+
+    def drain(self) -> list[Pcm]:
+        """What waits for the tick, because nobody is on it any more."""
+        frames = []
+        while len(self._buffer):
+            if (frame := self._buffer.pull()) is None:
+                break
+            frames.append(frame)
+        self._buffer.flush()
+        return frames
+
+    def holds_packet(self, now_s: float) -> bool:
+        """Whether a packet of 20 ms, undecoded, is not to be heard."""
+        self.frames += 1
+        if now_s < self._held_until_s:
+            self.held_samples += FRAME_SAMPLES
+            return True
+        return False
+
     def flush(self, now_s: float) -> None:
         """Forget what waits, and silence what is still on its way."""
         self._buffer.flush()
         self._rest = self._rest[:0]
         self._held_until_s = now_s + HOLD_S
-
-    def forget(self) -> None:
-        """Drop what waits for the tick, because nobody is on it any more."""
-        self._buffer.flush()

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Protocol
 
-from server.audio.format import Pcm
-from server.audio.pcm import bytes_to_pcm
-from server.audio.playout import PlayoutBuffer
+from server.audio.format import FRAME_MS, Pcm
+from server.audio.framing import FramingError
+from server.audio.intake import Intake
+from server.errors import UnsupportedFramingError
 from server.media import control
 from server.media.profile import Profile
 from server.media.protocol import MediaLimits
@@ -16,6 +16,7 @@ from server.media.ticker import Ticker
 from server.rtc.browser import BrowserPeer
 from server.rtc.ice import IcePolicy
 from server.rtc.offer import Offer
+from server.rtc.path import AudioLine
 
 logger = logging.getLogger(__name__)
 
@@ -72,10 +73,8 @@ class Client:
         self._loop = asyncio.get_running_loop()
         self.created_at_s = self._loop.time()
         self._last_error_at_s = float("-inf")
+        self._sent_frames = 0
         self._messages = TokenBucket(MESSAGES_PER_S, MESSAGE_BURST)
-        self.microphone = PlayoutBuffer()
-        self.listener: Callable[[Pcm], None] | None = None
-        """Gets the microphone's samples at once instead of the buffer, when set."""
         self._peer = BrowserPeer(self, policy)
 
     async def answer(self, offer: Offer) -> str:
@@ -87,24 +86,40 @@ class Client:
         return await self._peer.answer(offer)
 
     @property
-    def takes_audio_as_it_comes(self) -> bool:
-        """True for the data channel; a track needs exactly one frame per tick."""
-        return not self._peer.has_track
+    def line(self) -> AudioLine:
+        """Its audio; only once it is ready."""
+        assert self._peer.line is not None
+        return self._peer.line
+
+    @property
+    def intake(self) -> Intake:
+        """What its microphone sends; only once it is ready."""
+        return self.line.intake
+
+    @property
+    def has_track(self) -> bool:
+        """True when it needs exactly one frame per tick; a channel takes any time."""
+        return self.leg == "track"
 
     @property
     def leg(self) -> str:
-        """How its audio travels: raw, or track."""
-        return "track" if self._peer.has_track else "raw"
+        """How its audio travels: raw, pcm16.v1, opus.v1 or track."""
+        return self._peer.leg
+
+    @property
+    def framing(self) -> str:
+        """Of its audio channel; raw where it has a track."""
+        return "raw" if self.has_track else self.leg
 
     @property
     def sent_frames(self) -> int:
         """Frames played towards the browser."""
-        return self._peer.counters.sent_frames
+        return self._sent_frames if self.has_track else self._peer.sent_frames
 
     @property
     def dropped_frames(self) -> int:
         """Frames its network was too slow for."""
-        return self._peer.counters.dropped_frames
+        return self._peer.dropped_frames
 
     def silent_s(self) -> float:
         """Seconds since anything was heard from the browser."""
@@ -115,14 +130,21 @@ class Client:
         if self._peer.overruns_window():
             self.on_lost("receive window overrun")
 
-    def pull_microphone(self) -> Pcm | None:
-        """One frame for the tick, or None when there is nothing to hear."""
-        return self.microphone.pull()
-
     def send_audio(self, pcm: Pcm) -> None:
         """Play one frame."""
         if self.is_ready and self.profile.hears:
-            self._peer.send_audio(pcm)
+            self._sent_frames += 1
+            self.line.push(pcm)
+
+    def send_packet(self, payload: bytes) -> None:
+        """Play one Opus packet; an empty one is 20 ms of nothing."""
+        if not (self.is_ready and self.profile.hears):
+            return
+        if payload:
+            self._sent_frames += 1
+            self.line.push_packet(payload)
+        else:
+            self.line.rest()
 
     def send(self, message: str) -> None:
         """Send one control message, once the browser is ready for it."""
@@ -132,8 +154,29 @@ class Client:
     def profile_changed(self) -> None:
         """What was said before it was silenced must not be heard later."""
         if not self.profile.talks:
-            self.microphone.flush()
+            if self.is_ready:
+                self.intake.flush()
             self.is_speaking = False
+
+    def quality(self, *, downlink_added_ms: float) -> dict[str, float]:
+        """How its connection does; asks for the round trip that the next one tells.
+
+        Args:
+            downlink_added_ms: how long the assistant's voice waits here.
+        """
+        self._peer.probe()
+        intake, figures = self.intake, self.line.figures()
+        on_tick = not intake.is_passing
+        return {
+            "rtt_ms": round(self._peer.round_trip_ms or 0.0, 1),
+            "jitter_ms": round(figures.jitter_ms, 1),
+            "lost_ms": intake.lost_packets * FRAME_MS,
+            "concealed_ms": intake.concealed_frames * FRAME_MS,
+            "late_ms": intake.late_packets * FRAME_MS,
+            "buffer_ms": round(intake.buffer.waiting_ms, 1),
+            "uplink_added_ms": round(intake.buffer.delay_ms, 1) if on_tick else 0.0,
+            "downlink_added_ms": round(downlink_added_ms, 1),
+        }
 
     async def close(self, *, linger: bool) -> None:
         """Free everything; with `linger`, last messages get time to leave."""
@@ -145,16 +188,20 @@ class Client:
     def on_ready(self) -> None:
         """From the peer."""
         self.is_ready = True
+        if self._peer.line is None:
+            self._refuse()
+            return
+        self.intake.lead_ms = self._ticker.lead_ms
         self._owner.on_client_ready(self)
 
-    def on_microphone(self, pcm: Pcm) -> None:
-        """From the peer: samples of a track."""
-        if not self.profile.talks:
-            return
-        if self.listener is not None:
-            self.listener(pcm)
-        else:
-            self.microphone.push(pcm, lead_ms=self._ticker.lead_ms())
+    def _refuse(self) -> None:
+        logger.info("client refused: %s", self._peer.refusal)
+        error = UnsupportedFramingError
+        self.send(
+            control.error(error.code, error.user_message, retryable=False, fatal=True)
+        )
+        self.has_last_word = True
+        self._owner.on_client_gone(self, error.code)
 
     def on_audio_message(self, data: bytes) -> None:
         """From the peer: a binary message."""
@@ -163,10 +210,12 @@ class Client:
             self._complain(
                 "message_too_large", f"An audio message may have {limit} bytes."
             )
-        elif len(data) % 2:
-            self._complain("invalid_audio", "Audio must be whole 16-bit samples.")
-        else:
-            self.on_microphone(bytes_to_pcm(data))
+            return
+        try:
+            self._peer.receive(data)
+        except FramingError as exc:
+            text = str(exc)
+            self._complain("invalid_audio", text[:1].upper() + text[1:] + ".")
 
     def on_control(self, text: str) -> None:
         """From the peer: a text message."""

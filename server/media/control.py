@@ -215,6 +215,11 @@ def announcement(message: Mapping[str, object]) -> str:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
 
 
+def quality(**figures: float) -> str:
+    """How the connection does, once a second."""
+    return _encode("quality", **figures)
+
+
 def error(code: str, message: str, *, retryable: bool, fatal: bool) -> str:
     """Something went wrong, in words."""
     body = {"code": code, "message": message, "retryable": retryable}

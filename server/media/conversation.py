@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from server.audio.format import Pcm
 from server.errors import (
@@ -35,9 +35,11 @@ from server.media.protocol import (
     ToolConfirmed,
     ToolRequested,
     ToolStatus,
+    UsageReported,
 )
 from server.media.ticker import Ticker
-from server.realtime import core as rt
+from server.realtime import effects as fx
+from server.realtime.config import SessionConfig
 from server.realtime.transcripts import Transcript
 from server.realtime.transport import ModelTransport, TransportEvents
 from server.rtc.ice import IcePolicy
@@ -48,6 +50,8 @@ HOUSEKEEPING_TICKS = 25
 """Twice a second: signs of life, timeouts, what waits for time only."""
 MAX_ARGUMENTS_CHARS = 1_000
 """What browsers are shown of a tool's arguments."""
+QUALITY_TICKS = 50
+"""Once a second: how each connection does."""
 ROLL_CALL_TICKS = 10
 """Five times a second: who is there, and who speaks."""
 
@@ -88,7 +92,10 @@ class Conversation:
         self._n_flushes = 0
         self._leg = ModelLeg(info.config, transport, limits=limits, owner=self)
         self._mixdown = Mixdown(
-            self._leg.send_audio, ticker=ticker, clock=self._loop.time
+            self._leg,
+            ticker=ticker,
+            clock=self._loop.time,
+            hears_user=self._hears_user,
         )
 
     @property
@@ -104,6 +111,8 @@ class Conversation:
             "flushes": self._n_flushes,
             "assistant_s": round(self._mixdown.assistant_s, 1),
             "model_lost_packets": self._leg.lost_packets,
+            "recoveries": self._leg.n_recoveries,
+            "handovers": self._leg.n_handovers,
             **asdict(self._audience.totals()),
         }
 
@@ -120,7 +129,10 @@ class Conversation:
     async def serve(self) -> ConversationEnd:
         """Serve browsers until the end; call after `open`."""
         self._ticker.subscribe(self.tick)
-        await self._audience.see_out()
+        async with asyncio.TaskGroup() as tasks:
+            leg = tasks.create_task(self._leg.run(), name="model leg")
+            await self._audience.see_out()
+            leg.cancel()
         assert self._end is not None
         return self._end
 
@@ -149,6 +161,7 @@ class Conversation:
 
     def tick(self, due_s: float) -> None:
         """Every 20 ms: audio; now and then who is there, and who is gone."""
+        self._leg.tick()
         self._mixdown.tick(self._audience.ready)
         self._n_ticks += 1
         if self._n_ticks % ROLL_CALL_TICKS == 0:
@@ -156,6 +169,14 @@ class Conversation:
         if self._n_ticks % HOUSEKEEPING_TICKS == 0:
             self._leg.check(due_s)
             self._audience.check(due_s)
+        if self._n_ticks % QUALITY_TICKS == 0:
+            for client in self._audience.ready:
+                added_ms = self._mixdown.downlink_added_ms(client)
+                figures = client.quality(downlink_added_ms=added_ms)
+                client.send(control.quality(**figures))
+
+    def _hears_user(self) -> bool:
+        return self._leg.state.value == "hearing"
 
     # --- browsers
 
@@ -214,6 +235,7 @@ class Conversation:
                 mode=client.profile.mode,
                 resumed=client.is_resumed,
                 mix_minus=self._mixdown.mix_minus,
+                framing=client.framing,
             )
         )
         client.send(control.state(self._leg.state.value))
@@ -270,6 +292,10 @@ class Conversation:
 
     # --- commands
 
+    def change_model(self, *, voice: str | None, model: str | None) -> None:
+        """Go on with another voice or model, from the end of this turn."""
+        self._leg.change(voice=voice, model=model)
+
     def say(self, text: str) -> None:
         """Typed text, for the model."""
         self._leg.say_text(text)
@@ -322,6 +348,18 @@ class Conversation:
         """From the model leg: the assistant's voice, as it comes."""
         self._mixdown.on_model_audio(pcm)
 
+    def on_model_packet(self, payload: bytes | None) -> None:
+        """From the model leg: the assistant's voice, undecoded; None was lost."""
+        self._mixdown.on_model_packet(payload)
+
+    def on_leg_state(self, state: SessionState, message: str) -> None:
+        """From the model leg: its session is being replaced, or has been."""
+        self.show_state(state, message)
+
+    def on_leg_config(self, config: SessionConfig) -> None:
+        """From the model leg: another voice or model speaks from now on."""
+        self._info = replace(self._info, config=config)
+
     def on_leg_ended(self, reason: str, error: BridgeError) -> None:
         """From the model leg: it is over for good."""
         self.finish(reason, error)
@@ -334,14 +372,14 @@ class Conversation:
                 self._note(
                     "transcript", role=role, item_id=item_id, text=text, final=final
                 )
-            case rt.StateChanged(state):
+            case fx.StateChanged(state):
                 self._audience.broadcast(control.state(state.value))
-            case rt.Flush(reason):
+            case fx.Flush(reason):
                 self._n_flushes += 1
                 self._mixdown.flush()
                 self._audience.broadcast(control.flush(reason))
                 self._note("flush", reason=reason)
-            case rt.CallTool(call_id, name, arguments):
+            case fx.CallTool(call_id, name, arguments):
                 self._n_tools += 1
                 self._tool_names[call_id] = name
                 self.tool_status(
@@ -354,7 +392,18 @@ class Conversation:
                 )
                 session_id = self._info.session_id
                 self._emit(ToolRequested(session_id, call_id, name, arguments))
-            case rt.Notice(code, message):
+            case fx.Used(response_id, usage):
+                model = self._info.config.model
+                self._emit(
+                    UsageReported(
+                        self._info.session_id,
+                        self._info.conversation_id,
+                        response_id,
+                        model,
+                        usage,
+                    )
+                )
+            case fx.Notice(code, message):
                 self._audience.broadcast(
                     control.error(code, message, retryable=True, fatal=False)
                 )

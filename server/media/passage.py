@@ -8,11 +8,14 @@ listener gets silence where nothing comes, and no more audio than time has passe
 import numpy as np
 
 from server.audio.format import FRAME_MS, FRAME_SAMPLES, Pcm
+from server.audio.splice import is_quiet
 
 PATIENCE_S = 0.06
 """So far may the sender be behind before silence is sent instead."""
 MAX_LEAD_S = 0.1
 """So far may it be ahead before frames are dropped: what came late was filled in."""
+QUIET_LEAD_S = 0.03
+"""So far while it is silent: what a burst left is gone before the next word."""
 LEAK_S_PER_S = 0.001
 """Lead and lag fade, faster than any sound card's clock drifts (1000 ppm)."""
 
@@ -44,13 +47,27 @@ class Passage:
         self._rest = pcm[whole:]
         frames: list[Pcm] = []
         for start in range(0, whole, FRAME_SAMPLES):
-            if self._lead_s > MAX_LEAD_S:
+            frame = pcm[start : start + FRAME_SAMPLES]
+            if self._lead_s > QUIET_LEAD_S and (
+                self._lead_s > MAX_LEAD_S or is_quiet(frame)
+            ):
                 self.dropped_frames += 1
                 continue
             self._lead_s += _FRAME_S
-            frames.append(pcm[start : start + FRAME_SAMPLES])
+            frames.append(frame)
         self.passed_frames += len(frames)
         return frames
+
+    def take_packet(self, now_s: float, *, duration_s: float, is_silent: bool) -> bool:
+        """An encoded packet has come: whether to send it on."""
+        self._advance(now_s)
+        limit_s = QUIET_LEAD_S if is_silent else MAX_LEAD_S
+        if self._lead_s > limit_s:
+            self.dropped_frames += 1
+            return False
+        self._lead_s += duration_s
+        self.passed_frames += 1
+        return True
 
     def must_fill(self, now_s: float) -> bool:
         """At a tick: whether one frame of silence must be sent now."""

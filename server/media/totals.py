@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from server.audio.format import samples_to_ms
+from server.audio.format import FRAME_MS, samples_to_ms
 from server.media.client import Client
 
 
@@ -13,6 +13,8 @@ class ClientTotals:
     mic_ms: int = 0
     mic_dropped_ms: int = 0
     mic_underruns: int = 0
+    mic_lost_ms: int = 0
+    mic_concealed_ms: int = 0
     sent_frames: int = 0
     dropped_frames: int = 0
 
@@ -24,9 +26,14 @@ class ClientTotals:
 
     def add(self, client: Client) -> None:
         """Include one browser."""
-        counters = client.microphone.counters
+        if not client.is_ready:
+            return
+        intake = client.intake
+        counters = intake.buffer.counters
         self.mic_ms += round(samples_to_ms(counters.pulled))
         self.mic_dropped_ms += round(samples_to_ms(counters.dropped + counters.trimmed))
         self.mic_underruns += counters.underruns
+        self.mic_lost_ms += intake.lost_packets * FRAME_MS
+        self.mic_concealed_ms += intake.concealed_frames * FRAME_MS
         self.sent_frames += client.sent_frames
         self.dropped_frames += client.dropped_frames

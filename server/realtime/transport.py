@@ -16,6 +16,9 @@ class TransportEvents(Protocol):
     def on_model_audio(self, pcm: Pcm) -> None:
         """Samples of the assistant's voice, as they come."""
 
+    def on_model_packet(self, payload: bytes | None) -> None:
+        """Its Opus packets instead, while they pass; None was lost."""
+
     def on_model_lost(self, reason: str) -> None:
         """The leg is over. May come more than once."""
 
@@ -31,6 +34,36 @@ class ModelTransport(Protocol):
 
     def send_audio(self, pcm: Pcm) -> None:
         """Send one 20 ms frame; call at every tick, with silence if need be."""
+
+    @property
+    def takes_packets(self) -> bool:
+        """Whether Opus packets can pass undecoded, both ways."""
+
+    @property
+    def passes_packets(self) -> bool:
+        """Whether the voice comes as packets now."""
+
+    def pass_packets(self, on: bool) -> list[Pcm]:
+        """Have the voice come as packets, or decoded again; then what they held last.
+
+        Only when `takes_packets`.
+        """
+
+    def send_packet(self, payload: bytes) -> None:
+        """Send one Opus packet in place of a frame; an empty one is 20 ms of nothing.
+
+        Only when `takes_packets`.
+        """
+
+    def prime(self, frames: list[Pcm]) -> None:
+        """Before the first `send_audio` after packets: what the last of them held."""
+
+    @property
+    def takes_bursts(self) -> bool:
+        """Whether it takes audio faster than real time."""
+
+    def tick(self) -> None:
+        """Every 20 ms: what has to be done in real time."""
 
     def probe(self) -> None:
         """Ask the service for a sign of life."""

@@ -43,6 +43,36 @@ class WebRtcTransport:
         """Send one 20 ms frame."""
         self._peer.send_audio(pcm)
 
+    @property
+    def takes_packets(self) -> bool:
+        """RTP carries what WebRTC browsers send."""
+        return True
+
+    @property
+    def passes_packets(self) -> bool:
+        """Whether the voice comes as packets now."""
+        return self._peer.passes_packets
+
+    def pass_packets(self, on: bool) -> list[Pcm]:
+        """Have the voice come as packets, or decoded again."""
+        return self._peer.pass_packets(on)
+
+    def send_packet(self, payload: bytes) -> None:
+        """Send one Opus packet; an empty one is 20 ms of nothing."""
+        self._peer.send_packet(payload)
+
+    def prime(self, frames: list[Pcm]) -> None:
+        """Before the first `send_audio` after packets."""
+        self._peer.prime(frames)
+
+    @property
+    def takes_bursts(self) -> bool:
+        """RTP is played as it comes: a burst would overrun the jitter buffer."""
+        return False
+
+    def tick(self) -> None:
+        """Nothing: RTP keeps its own time."""
+
     def probe(self) -> None:
         """Ask the service for a sign of life."""
         self._peer.probe()
@@ -72,6 +102,10 @@ class WebRtcTransport:
     def on_audio(self, pcm: Pcm) -> None:
         """From the peer: decoded samples."""
         self._events.on_model_audio(pcm)
+
+    def on_packet(self, payload: bytes | None) -> None:
+        """From the peer: one packet, undecoded; None was lost."""
+        self._events.on_model_packet(payload)
 
     def on_lost(self, reason: str) -> None:
         """From the peer: it is over."""

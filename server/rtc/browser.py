@@ -1,20 +1,20 @@
 """The browser leg: answers one offer, carries audio and JSON control.
 
-Microphone and playback go over the data channel `audio` as PCM16 when the offer has no
-audio section, and over Opus tracks when it has one. JSON goes over the channel
-`control` when the browser opens one, else over `audio`.
+Microphone and playback go over the data channel `audio` when the offer has no audio
+section, framed as the channel's `protocol` says, and over Opus tracks when it has one.
+JSON goes over the channel `control` when the browser opens one, else over `audio`.
 """
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import Protocol
 
 from aiortc import RTCDataChannel, RTCSessionDescription
 
-from server.audio.format import FRAME_BYTES, Pcm
-from server.audio.pcm import pcm_to_bytes
+from server.audio.format import FRAME_BYTES
+from server.audio.framing import FramingError, framing_of
 from server.errors import InvalidSdpError, MediaError
+from server.rtc.channel_line import ChannelLine, new_line
 from server.rtc.connection import close_connection, new_connection
 from server.rtc.ice import IcePolicy
 from server.rtc.liveness import PathWatch
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 AUDIO_LABEL = "audio"
 CONTROL_LABEL = "control"
 MAX_BUFFERED_AUDIO_BYTES = 10 * FRAME_BYTES
+MAX_BUFFERED_OPUS_BYTES = 1_600
 """200 ms waiting in the channel: the network is slower than speech, drop audio."""
 MAX_BUFFERED_CONTROL_BYTES = 256 * 1024
 """A browser that takes no control messages any more is given up."""
@@ -40,25 +41,14 @@ class BrowserEvents(Protocol):
     def on_ready(self) -> None:
         """Audio and control can flow. Once."""
 
-    def on_microphone(self, pcm: Pcm) -> None:
-        """Samples of the browser's Opus track."""
-
     def on_audio_message(self, data: bytes) -> None:
-        """One binary message of the `audio` channel, unchecked."""
+        """One binary message of the `audio` channel, unchecked: for `receive`."""
 
     def on_control(self, text: str) -> None:
         """One text message, unchecked."""
 
     def on_lost(self, reason: str) -> None:
         """The leg is over. May come more than once."""
-
-
-@dataclass(slots=True)
-class BrowserCounters:
-    """Frames and messages of one browser leg."""
-
-    sent_frames: int = 0
-    dropped_frames: int = 0
 
 
 class BrowserPeer:
@@ -73,10 +63,13 @@ class BrowserPeer:
         self._path = media_path(policy.media_path, self._pc)
         self._audio: RTCDataChannel | None = None
         self._control: RTCDataChannel | None = None
-        self._line: AudioLine | None = None
+        self.line: AudioLine | None = None
+        """Its audio, once there is a track or a channel for it."""
+        self._channel_line: ChannelLine | None = None
+        self.refusal = ""
+        """Why its audio channel cannot be used, for the log."""
         self._hello_timer: asyncio.TimerHandle | None = None
         self._is_ready = False
-        self.counters = BrowserCounters()
         self._pc.on("datachannel", self._on_channel)
         self._pc.on("connectionstatechange", self._on_connection_state)
 
@@ -88,7 +81,7 @@ class BrowserPeer:
             MediaError: gathering candidates took too long.
         """
         if offer.has_audio:
-            self._line = self._path.add_audio(self._events.on_microphone, dtx=True)
+            self.line = self._path.add_audio(dtx=True)
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await self._negotiate(offer)
@@ -112,23 +105,28 @@ class BrowserPeer:
             raise InvalidSdpError(f"{type(exc).__name__} while answering") from exc
 
     @property
-    def has_track(self) -> bool:
-        """Whether audio goes over Opus tracks instead of the channel."""
-        return self._line is not None
+    def leg(self) -> str:
+        """How audio travels: track, or the framing of the channel."""
+        return self._channel_line.framing if self._channel_line else "track"
 
-    def send_audio(self, pcm: Pcm) -> None:
-        """Play one frame at the browser, or drop it when the network is too slow."""
-        if self._line is not None:
-            self._line.push(pcm)
-            self.counters.sent_frames += 1
-            return
-        channel = self._audio
-        if channel is None:
-            return
-        if channel.bufferedAmount > MAX_BUFFERED_AUDIO_BYTES:
-            self.counters.dropped_frames += 1
-        elif self._path.send(channel, pcm_to_bytes(pcm)):
-            self.counters.sent_frames += 1
+    @property
+    def sent_frames(self) -> int:
+        """Messages of audio sent; 0 for a track, which counts by itself."""
+        return self._channel_line.sent_frames if self._channel_line else 0
+
+    @property
+    def dropped_frames(self) -> int:
+        """Messages of audio the network was too slow for."""
+        return self._channel_line.dropped_frames if self._channel_line else 0
+
+    def receive(self, message: bytes) -> None:
+        """One binary message of the `audio` channel.
+
+        Raises:
+            FramingError: it is not what the channel's framing says.
+        """
+        if self._channel_line is not None:
+            self._channel_line.receive(message)
 
     def send_control(self, text: str) -> None:
         """Send one JSON message; a browser that never reads is reported lost."""
@@ -139,6 +137,16 @@ class BrowserPeer:
             self._events.on_lost("control channel is not being read")
             return
         self._path.send(channel, text)
+
+    @property
+    def round_trip_ms(self) -> float | None:
+        """Of the last answered `probe`."""
+        trip_s = self._watch.round_trip_s
+        return None if trip_s is None else trip_s * 1000
+
+    def probe(self) -> None:
+        """Ask for a sign of life, which also measures the round trip."""
+        self._watch.probe()
 
     def silent_s(self) -> float:
         """Seconds since anything at all was heard from the browser."""
@@ -157,8 +165,8 @@ class BrowserPeer:
         self._watch.stop()
         if self._hello_timer is not None:
             self._hello_timer.cancel()
-        if self._line is not None:
-            self._line.stop()
+        if self.line is not None:
+            self.line.stop()
         self._path.stop()
         await close_connection(self._pc)
 
@@ -167,6 +175,8 @@ class BrowserPeer:
             self._control = channel
         elif channel.label == AUDIO_LABEL and self._audio is None:
             self._audio = channel
+            if self.line is None:
+                self._open_line(channel)
         else:
             channel.close()
             return
@@ -174,7 +184,7 @@ class BrowserPeer:
         def on_message(data: str | bytes) -> None:
             if isinstance(data, str):
                 self._events.on_control(data)
-            elif channel is self._audio and self._line is None:
+            elif channel is self._audio and self._channel_line is not None:
                 self._events.on_audio_message(data)
 
         self._path.listen(channel, on_message)
@@ -185,8 +195,24 @@ class BrowserPeer:
 
         self._ready_soon()
 
+    def _open_line(self, channel: RTCDataChannel) -> None:
+        try:
+            framing = framing_of(channel.protocol)
+            limit = MAX_BUFFERED_AUDIO_BYTES
+            if framing == "opus.v1":
+                limit = MAX_BUFFERED_OPUS_BYTES
+
+            def send(message: bytes) -> bool:
+                if channel.bufferedAmount > limit:
+                    return False
+                return self._path.send(channel, message)
+
+            self.line = self._channel_line = new_line(framing, send)
+        except FramingError as exc:
+            self.refusal = str(exc)
+
     def _ready_soon(self) -> None:
-        if self._audio is None and self._line is None:
+        if self._audio is None and self.line is None:
             return
         if self._control is not None:
             self._now_ready()
@@ -194,7 +220,7 @@ class BrowserPeer:
             self._hello_timer = self._loop.call_later(CONTROL_GRACE_S, self._now_ready)
 
     def _on_connection_state(self) -> None:
-        if self._pc.connectionState == "connected" and self._line is not None:
+        if self._pc.connectionState == "connected" and self.line is not None:
             self._ready_soon()
 
     def _now_ready(self) -> None:

@@ -24,6 +24,7 @@ MAX_FRAME_SAMPLES = RATE_HZ * 120 // 1000
 Application = Literal["voip", "audio", "lowdelay"]
 _APPLICATIONS: dict[Application, int] = {"voip": 2048, "audio": 2049, "lowdelay": 2051}
 _SET_BITRATE, _SET_COMPLEXITY, _SET_FEC, _SET_LOSS = 4002, 4010, 4012, 4014
+_SET_INDEPENDENT = 4046
 
 
 class OpusError(RuntimeError):
@@ -134,6 +135,10 @@ class Encoder:
         if n < 0:
             raise OpusError(n)
         return bytes(self._view[:n])
+
+    def independent(self, on: bool) -> None:
+        """While on, packets refer to none before them: for whoever joins here."""
+        self._set(_SET_INDEPENDENT, int(on))
 
     def _set(self, request: int, value: int) -> None:
         result = self._library.opus_encoder_ctl(

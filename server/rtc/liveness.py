@@ -20,13 +20,16 @@ MAX_QUESTION_INTERVAL_S = 1.0
 class _Probe:
     """Stands in for aioice's Transaction: hears the answer, retries nothing."""
 
-    def __init__(self, key: bytes, heard: Callable[[], None]) -> None:
+    def __init__(
+        self, key: bytes, heard: Callable[[float], None], asked_s: float
+    ) -> None:
         self._key = key
         self._heard = heard
+        self._asked_s = asked_s
 
     def response_received(self, message: stun.Message, addr: tuple[str, int]) -> None:
         if message.check_message_integrity(self._key):
-            self._heard()
+            self._heard(self._asked_s)
 
 
 class PathWatch:
@@ -42,6 +45,8 @@ class PathWatch:
         self._asked_at_s = 0.0
         self._connections: list[Connection] = []
         self._open: deque[tuple[StunProtocol, bytes]] = deque()
+        self.round_trip_s: float | None = None
+        """Of the last probe that was answered."""
 
     def watch(self, pc: RTCPeerConnection) -> None:
         """Start watching; call once both descriptions are set. Starts the silence."""
@@ -84,7 +89,7 @@ class PathWatch:
         request = connection.build_request(pair, nominate=False)
         key = connection.remote_password.encode()
         request.add_message_integrity(key)
-        answer = _Probe(key, self.note)
+        answer = _Probe(key, self._note_answer, self._clock())
         pair.protocol.transactions[request.transaction_id] = answer  # type: ignore[assignment]
         self._open.append((pair.protocol, request.transaction_id))
         pair.protocol.send_stun(request, pair.remote_addr)
@@ -96,6 +101,10 @@ class PathWatch:
     def note(self) -> None:
         """There was a sign of life."""
         self._heard_at_s = self._clock()
+
+    def _note_answer(self, asked_s: float) -> None:
+        self.note()
+        self.round_trip_s = self._clock() - asked_s
 
     def _listen(self, connection: Connection) -> None:
         self._connections.append(connection)

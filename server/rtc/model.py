@@ -25,6 +25,9 @@ class ModelPeerEvents(Protocol):
     def on_audio(self, pcm: Pcm) -> None:
         """Decoded samples of the model's voice, as they come."""
 
+    def on_packet(self, payload: bytes | None) -> None:
+        """Its Opus packets instead, while they pass; None was lost."""
+
     def on_lost(self, reason: str) -> None:
         """The leg is over. May come more than once."""
 
@@ -39,7 +42,8 @@ class ModelPeer:
         self._pc = new_connection(policy, events.on_lost)
         self._path = media_path(policy.media_path, self._pc)
         # No DTX: the service's turn detection must hear the silence.
-        self._line = self._path.add_audio(events.on_audio, dtx=False)
+        self._line = self._path.add_audio(dtx=False)
+        self._line.intake.pass_frames(events.on_audio)
         # The service wants the channel in the offer, made by the client.
         self._channel = self._pc.createDataChannel(CHANNEL_LABEL)
         self._path.listen(self._channel, self._on_message)
@@ -86,6 +90,35 @@ class ModelPeer:
         """Send one frame; call every 20 ms, with silence when nobody speaks."""
         self._line.push(pcm)
 
+    @property
+    def passes_packets(self) -> bool:
+        """Whether the voice comes as packets now."""
+        return self._line.intake.passes_packets
+
+    def pass_packets(self, on: bool) -> list[Pcm]:
+        """Have the voice come as packets, or decoded again.
+
+        Returns:
+            What the last packets held, when they are decoded again.
+        """
+        intake = self._line.intake
+        if on:
+            intake.pass_packets(self._events.on_packet)
+            return []
+        intake.pass_frames(self._events.on_audio)
+        return intake.woken
+
+    def send_packet(self, payload: bytes) -> None:
+        """Send one Opus packet as it is; an empty one is 20 ms of nothing."""
+        if payload:
+            self._line.push_packet(payload)
+        else:
+            self._line.rest()
+
+    def prime(self, frames: list[Pcm]) -> None:
+        """Before the first `send_audio` after packets: what the last of them held."""
+        self._line.prime(frames)
+
     def probe(self) -> None:
         """Ask the service for a sign of life."""
         self._watch.probe()
@@ -97,7 +130,7 @@ class ModelPeer:
     @property
     def lost_packets(self) -> int:
         """Audio packets that never came."""
-        return self._line.lost_packets
+        return self._line.intake.lost_packets
 
     async def close(self) -> None:
         """Free everything. Safe to call twice."""

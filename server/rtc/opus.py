@@ -29,7 +29,7 @@ BIT_RATE_BPS = 48_000
 
 
 class OpusEncoder:
-    """Frames of PCM to Opus packets with RTP timestamps."""
+    """Frames of PCM to Opus packets."""
 
     def __init__(self, bit_rate_bps: int = BIT_RATE_BPS) -> None:
         codec = av.CodecContext.create("libopus", "w")
@@ -48,7 +48,6 @@ class OpusEncoder:
         }
         self._codec = codec
         self._n_frames = 0
-        self._sent = 0
 
     def encode(self, pcm: Pcm) -> list[OpusPacket]:
         """Encode one frame of FRAME_SAMPLES samples; normally one packet comes back."""
@@ -61,13 +60,8 @@ class OpusEncoder:
         frame.pts = self._n_frames * FRAME_SAMPLES
         frame.time_base = Fraction(1, RATE_HZ)
         self._n_frames += 1
-        packets = self._codec.encode(frame)
-        for packet in packets:
-            # libopus starts before zero by its look-ahead; RTP wants plain steps.
-            packet.pts = self._sent * RTP_TICKS_PER_FRAME
-            packet.time_base = RTP_CLOCK
-            self._sent += 1
-        return packets
+        # Its times start before zero by the look-ahead: the caller sets others.
+        return self._codec.encode(frame)
 
 
 class OpusDecoder:

@@ -5,26 +5,50 @@ of the time. The same integration tests run on both.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from aiortc import RTCDataChannel, RTCPeerConnection
 
 from server.audio.format import Pcm
+from server.audio.intake import Intake
 
 PathKind: TypeAlias = Literal["lean", "aiortc"]
-OnPcm = Callable[[Pcm], None]
 OnMessage = Callable[[str | bytes], None]
 
 
-class AudioLine(Protocol):
-    """Opus both ways over one transceiver."""
+@dataclass(frozen=True, slots=True)
+class LineFigures:
+    """How the network treats one line."""
 
-    @property
-    def lost_packets(self) -> int:
-        """Packets of the peer that never came."""
+    jitter_ms: float = 0.0
+    """Of arrivals here."""
+    remote_fraction_lost: float = 0.0
+    """Of what we sent, as the peer reports it."""
+
+
+class AudioLine(Protocol):
+    """Audio both ways: over a transceiver, or over a data channel."""
+
+    intake: Intake
+    """What comes from the peer."""
+    takes_packets: bool
+    """Whether Opus packets can be passed through, both ways."""
 
     def push(self, pcm: Pcm) -> None:
         """Send one frame; call every 20 ms, with SILENCE when there is nothing."""
+
+    def push_packet(self, payload: bytes) -> None:
+        """Send one Opus packet as it is. Only when `takes_packets`."""
+
+    def rest(self) -> None:
+        """20 ms of which nothing came from further away. Only when `takes_packets`."""
+
+    def prime(self, frames: list[Pcm]) -> None:
+        """Before the first `push` after packets: what the last of them held."""
+
+    def figures(self) -> LineFigures:
+        """How the network treats it now."""
 
     def stop(self) -> None:
         """Send nothing any more. The peer connection closes the rest."""
@@ -33,11 +57,10 @@ class AudioLine(Protocol):
 class MediaPath(Protocol):
     """The media of one peer connection."""
 
-    def add_audio(self, on_pcm: OnPcm, *, dtx: bool) -> AudioLine:
+    def add_audio(self, *, dtx: bool) -> AudioLine:
         """Add an audio section, Opus only; call before negotiation.
 
         Args:
-            on_pcm: gets the peer's samples as they come, losses filled in.
             dtx: silence may be sent as next to nothing.
         """
 

@@ -4,30 +4,53 @@ from collections.abc import Callable
 
 from aiortc import RTCDataChannel, RTCPeerConnection
 
+from server.audio.conceal import Concealer
 from server.audio.format import Pcm
+from server.audio.intake import Intake
 from server.rtc.connection import try_send
-from server.rtc.path import OnMessage, OnPcm
+from server.rtc.opus import OpusDecoder
+from server.rtc.path import LineFigures, OnMessage
 from server.rtc.receiver import OpusReceiver, opus_only
 from server.rtc.track import AudioSource
+
+
+class RepeatingDecoder:
+    """FFmpeg's decoder; what is lost is the last frame again, more quietly."""
+
+    def __init__(self) -> None:
+        self._decoder = OpusDecoder()
+        self._concealer = Concealer()
+
+    def decode(self, payload: bytes) -> Pcm | None:
+        """The samples of one packet, or None when it is damaged."""
+        pcm = self._decoder.decode(payload)
+        return None if pcm is None else self._concealer.good(pcm)
+
+    def conceal(self, following: bytes | None = None) -> Pcm:
+        """One frame in place of a lost one."""
+        del following
+        return self._concealer.lost()
 
 
 class PlainLine:
     """An AudioLine of an aiortc sender and our receiver."""
 
-    def __init__(self, pc: RTCPeerConnection, on_pcm: OnPcm) -> None:
+    takes_packets = True
+
+    def __init__(self, pc: RTCPeerConnection) -> None:
+        self.intake = Intake(RepeatingDecoder)
         self._source = AudioSource()
         transceiver = pc.addTransceiver(self._source, direction="sendrecv")
         transceiver.setCodecPreferences(opus_only())
-        self._receiver = OpusReceiver.attach(transceiver, on_pcm)
+        self._receiver = OpusReceiver.attach(transceiver, self.intake)
+        self.push = self._source.push
+        self.push_packet = self._source.push_packet
+        self.rest = self._source.rest
+        self.prime = self._source.prime
 
-    @property
-    def lost_packets(self) -> int:
-        """Packets of the peer that never came."""
-        return self._receiver.lost_packets
-
-    def push(self, pcm: Pcm) -> None:
-        """Send one frame."""
-        self._source.push(pcm)
+    def figures(self) -> LineFigures:
+        """How the network treats it now."""
+        return LineFigures(jitter_ms=self._receiver.jitter_ms)
 
     def stop(self) -> None:
         """Send nothing any more."""
@@ -40,10 +63,10 @@ class PlainPath:
     def __init__(self, pc: RTCPeerConnection) -> None:
         self._pc = pc
 
-    def add_audio(self, on_pcm: OnPcm, *, dtx: bool) -> PlainLine:
+    def add_audio(self, *, dtx: bool) -> PlainLine:
         """Add an audio section; there is no DTX here."""
         del dtx
-        return PlainLine(self._pc, on_pcm)
+        return PlainLine(self._pc)
 
     def start(self, heard: Callable[[], None]) -> None:
         """Nothing to do: aiortc runs by itself and is watched by `liveness`."""

@@ -1,16 +1,14 @@
 """Receives Opus RTP on the event loop, in place of aiortc's receiver.
 
 aiortc's own receiver waits for four packets before it gives the first, keeps every
-delay it ever gained after a loss, and runs a thread per stream. This one decodes a
-packet the moment it comes (in order within a window of two) and leaves the jitter
-buffer to the media tick. RTCP stays aiortc's.
+delay it ever gained after a loss, and runs a thread per stream. This one hands a packet
+to an Intake the moment it comes. RTCP stays aiortc's.
 
 It relies on private parts of aiortc 1.16; `tests/contract/server/test_aiortc_pins.py`
 names each of them.
 """
 
 import asyncio
-from collections.abc import Callable
 
 from aiortc import RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
 from aiortc.rtcdtlstransport import RTCDtlsTransport
@@ -18,12 +16,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpReceiveParamete
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RtpPacket
 
-from server.audio.conceal import Concealer
-from server.audio.format import Pcm
-from server.audio.reorder import ReorderWindow
-from server.rtc.opus import OpusDecoder
-
-OnPcm = Callable[[Pcm], None]
+from server.audio.intake import Intake
 
 OPUS_CLOCK_HZ = 48_000
 
@@ -35,32 +28,28 @@ def opus_only() -> list[RTCRtpCodecCapability]:
 
 
 class OpusReceiver(RTCRtpReceiver):
-    """Decodes one remote audio stream and gives its samples to `on_pcm`."""
+    """Gives the packets of one remote audio stream to an Intake."""
 
-    def __init__(self, transport: RTCDtlsTransport, on_pcm: OnPcm) -> None:
+    def __init__(self, transport: RTCDtlsTransport, intake: Intake) -> None:
         super().__init__("audio", transport)
-        self._on_pcm = on_pcm
+        self.intake = intake
         self._payload_types: frozenset[int] = frozenset()
         self._is_receiving = False
-        self._start_stream(None)
+        self._ssrc: int | None = None
+        self._statistics = StreamStatistics(OPUS_CLOCK_HZ)
 
     @classmethod
-    def attach(cls, transceiver: RTCRtpTransceiver, on_pcm: OnPcm) -> "OpusReceiver":
+    def attach(cls, transceiver: RTCRtpTransceiver, intake: Intake) -> "OpusReceiver":
         """Make a fresh transceiver use an OpusReceiver. Call before negotiation."""
-        receiver = cls(transceiver.receiver.transport, on_pcm)
+        receiver = cls(transceiver.receiver.transport, intake)
         receiver._set_rtcp_ssrc(transceiver.sender._ssrc)
         transceiver._RTCRtpTransceiver__receiver = receiver  # type: ignore[attr-defined]
         return receiver
 
     @property
-    def lost_packets(self) -> int:
-        """Packets of the current stream that never came."""
-        return self._window.counters.lost
-
-    @property
-    def late_packets(self) -> int:
-        """Packets that came after they had been given up."""
-        return self._window.counters.late
+    def jitter_ms(self) -> float:
+        """Of arrivals, as RFC 3550 section 6.4.1 has it."""
+        return self._statistics.jitter * 1000 / OPUS_CLOCK_HZ
 
     async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
         """Start receiving; called by the peer connection once DTLS is up."""
@@ -83,22 +72,16 @@ class OpusReceiver(RTCRtpReceiver):
         if packet.ssrc != self._ssrc:
             self._start_stream(packet.ssrc)
         self._statistics.add(packet)
-        for payload in self._window.push(packet.sequence_number, packet.payload):
-            if payload is None:
-                self._on_pcm(self._concealer.lost())
-                continue
-            pcm = self._decoder.decode(payload)
-            if pcm is not None and pcm.size:
-                self._on_pcm(self._concealer.good(pcm))
+        if packet.payload:
+            self.intake.packet(packet.sequence_number, packet.payload)
 
     def _handle_disconnect(self) -> None:
         """No decoder thread to stop: the peer connection tells who must know."""
 
     def _start_stream(self, ssrc: int | None) -> None:
+        if self._ssrc is not None:
+            self.intake.begin()
         self._ssrc = ssrc
-        self._window = ReorderWindow()
-        self._decoder = OpusDecoder()
-        self._concealer = Concealer()
         self._statistics = StreamStatistics(OPUS_CLOCK_HZ)
         if ssrc is not None:
             # What the base class's RTCP task reports on: the current stream only.

@@ -4,9 +4,16 @@ import asyncio
 from collections import deque
 
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av.packet import Packet
 
 from server.audio.format import Pcm
-from server.rtc.opus import OpusEncoder, OpusPacket
+from server.rtc import opus_packet
+from server.rtc.opus import (
+    RTP_CLOCK,
+    RTP_TICKS_PER_FRAME,
+    OpusEncoder,
+    OpusPacket,
+)
 
 MAX_WAITING_PACKETS = 5
 """100 ms; a sender that cannot keep up loses the oldest, never gains delay."""
@@ -27,6 +34,7 @@ class AudioSource(MediaStreamTrack):
         self._encoder: OpusEncoder | None = OpusEncoder()
         self._packets: deque[OpusPacket] = deque()
         self._wake: asyncio.Future[None] | None = None
+        self._ticks = 0
         self.dropped_packets = 0
 
     def push(self, pcm: Pcm) -> None:
@@ -34,10 +42,30 @@ class AudioSource(MediaStreamTrack):
         if self._encoder is None:
             return
         for packet in self._encoder.encode(pcm):
-            if len(self._packets) >= MAX_WAITING_PACKETS:
-                self._packets.popleft()
-                self.dropped_packets += 1
-            self._packets.append(packet)
+            self._queue(packet, RTP_TICKS_PER_FRAME)
+
+    def push_packet(self, payload: bytes) -> None:
+        """Queue an Opus packet of somebody else's encoder."""
+        ms = opus_packet.duration_ms(payload)
+        self._queue(Packet(payload), int(ms * RTP_TICKS_PER_FRAME // 20))
+
+    def rest(self) -> None:
+        """20 ms of which nothing came: the far decoder goes on by itself."""
+        self._queue(Packet(opus_packet.NOTHING), RTP_TICKS_PER_FRAME)
+
+    def prime(self, frames: list[Pcm]) -> None:
+        """Let the encoder hear what was passed by it, and nobody else."""
+        if self._encoder is not None:
+            for frame in frames:
+                self._encoder.encode(frame)
+
+    def _queue(self, packet: OpusPacket, ticks: int) -> None:
+        packet.pts, packet.time_base = self._ticks, RTP_CLOCK
+        self._ticks += ticks
+        if len(self._packets) >= MAX_WAITING_PACKETS:
+            self._packets.popleft()
+            self.dropped_packets += 1
+        self._packets.append(packet)
         self._wake_up()
 
     def stop(self) -> None:

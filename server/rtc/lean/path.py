@@ -7,14 +7,15 @@ from typing import Any
 from aiortc import RTCDataChannel, RTCPeerConnection
 from aiortc.rtcdtlstransport import State
 
-from server.audio.format import Pcm
+from server.audio.intake import Intake
+from server.rtc import libopus
 from server.rtc.connection import try_send
 from server.rtc.lean import sctp
 from server.rtc.lean.association import Association
 from server.rtc.lean.receiver import LeanReceiver
 from server.rtc.lean.sender import LeanSender
 from server.rtc.lean.wire import Wire
-from server.rtc.path import OnMessage, OnPcm
+from server.rtc.path import LineFigures, OnMessage
 from server.rtc.receiver import opus_only
 
 logger = logging.getLogger(__name__)
@@ -23,24 +24,26 @@ logger = logging.getLogger(__name__)
 class LeanLine:
     """An AudioLine of a LeanSender and a LeanReceiver."""
 
-    def __init__(self, pc: RTCPeerConnection, on_pcm: OnPcm, *, dtx: bool) -> None:
+    takes_packets = True
+
+    def __init__(self, pc: RTCPeerConnection, *, dtx: bool) -> None:
+        self.intake = Intake(libopus.Decoder)
         transceiver: Any = pc.addTransceiver("audio", direction="sendrecv")
         transceiver.setCodecPreferences(opus_only())
         dtls = transceiver.receiver.transport
-        self.receiver = LeanReceiver(dtls, on_pcm)
+        self.receiver = LeanReceiver(dtls, self.intake)
         self.sender = LeanSender(dtls, self.receiver, dtx=dtx)
         self.receiver._set_rtcp_ssrc(self.sender._ssrc)
         transceiver._RTCRtpTransceiver__receiver = self.receiver
         transceiver._RTCRtpTransceiver__sender = self.sender
+        self.push = self.sender.push
+        self.push_packet = self.sender.push_packet
+        self.rest = self.sender.rest
+        self.prime = self.sender.prime
 
-    @property
-    def lost_packets(self) -> int:
-        """Packets of the peer that never came."""
-        return self.receiver.lost_packets
-
-    def push(self, pcm: Pcm) -> None:
-        """Send one frame."""
-        self.sender.push(pcm)
+    def figures(self) -> LineFigures:
+        """How the network treats it now."""
+        return LineFigures(self.receiver.jitter_ms, self.sender.remote_fraction_lost)
 
     def stop(self) -> None:
         """The peer connection stops the sender."""
@@ -57,9 +60,9 @@ class LeanPath:
         self._association: Association | None = None
         self._waiting: list[tuple[RTCDataChannel, OnMessage]] = []
 
-    def add_audio(self, on_pcm: OnPcm, *, dtx: bool) -> LeanLine:
+    def add_audio(self, *, dtx: bool) -> LeanLine:
         """Add an audio section, Opus only."""
-        self._line = LeanLine(self._pc, on_pcm, dtx=dtx)
+        self._line = LeanLine(self._pc, dtx=dtx)
         return self._line
 
     def start(self, heard: Callable[[], None]) -> None:

@@ -1,48 +1,38 @@
-"""Receives Opus RTP: packet in, samples out, in one call.
+"""Receives Opus RTP: packet in, samples or the packet itself out, in one call.
 
 Negotiation stays aiortc's: this is an RTCRtpReceiver whose `receive` starts neither a
-decoder thread nor a task. Losses are filled in by the decoder itself, from the next
-packet when that carries the lost frame once more.
+decoder thread nor a task. What becomes of a packet is its Intake's business.
 """
 
 import time
-from collections.abc import Callable
 
 from aiortc import RTCRtpReceiver
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 from aiortc.rtp import AnyRtcpPacket, RtcpReceiverInfo, RtcpSrPacket
 
-from server.audio.format import Pcm
-from server.audio.reorder import ReorderWindow
-from server.rtc import libopus
+from server.audio.intake import Intake
 from server.rtc.lean import rtp
 
 CLOCK_HZ = 48_000
-OnPcm = Callable[[Pcm], None]
 
 
 class LeanReceiver(RTCRtpReceiver):
-    """Decodes one remote audio stream and gives its samples to `on_pcm`."""
+    """Gives the packets of one remote audio stream to an Intake."""
 
-    def __init__(self, transport: RTCDtlsTransport, on_pcm: OnPcm) -> None:
+    def __init__(self, transport: RTCDtlsTransport, intake: Intake) -> None:
         super().__init__("audio", transport)
-        self._on_pcm = on_pcm
+        self.intake = intake
         self._payload_types: frozenset[int] = frozenset()
         self._sr_middle = 0
         self._sr_s = 0.0
-        self.concealed_frames = 0
-        self._start_stream(None)
+        self._ssrc: int | None = None
+        self._reception = rtp.Reception(CLOCK_HZ)
 
     @property
-    def lost_packets(self) -> int:
-        """Packets of the current stream that never came."""
-        return self._window.counters.lost
-
-    @property
-    def late_packets(self) -> int:
-        """Packets that came after they had been given up."""
-        return self._window.counters.late
+    def jitter_ms(self) -> float:
+        """Of arrivals, as RFC 3550 section 6.4.1 has it."""
+        return self._reception.jitter_ticks * 1000 / CLOCK_HZ
 
     async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
         """Called by the peer connection when receiving was negotiated."""
@@ -71,16 +61,9 @@ class LeanReceiver(RTCRtpReceiver):
             self._start_stream(ssrc)
             self.transport._rtp_router.ssrc_table[ssrc] = self
         self._reception.add(sequence, timestamp, time.monotonic())
-        released = self._window.push(sequence, rtp.payload_of(packet))
-        for n, payload in enumerate(released):
-            if payload is None:
-                self.concealed_frames += 1
-                following = released[n + 1] if n + 1 < len(released) else None
-                self._on_pcm(self._decoder.conceal(following))
-                continue
-            pcm = self._decoder.decode(payload)
-            if pcm is not None and pcm.size:
-                self._on_pcm(pcm)
+        payload = rtp.payload_of(packet)
+        if payload:
+            self.intake.packet(sequence, payload)
 
     def report_blocks(self, now_s: float) -> list[RtcpReceiverInfo]:
         """What a report says about the current stream; begins the next interval."""
@@ -112,8 +95,8 @@ class LeanReceiver(RTCRtpReceiver):
         """No decoder thread to stop: the peer connection tells who must know."""
 
     def _start_stream(self, ssrc: int | None) -> None:
+        if self._ssrc is not None:
+            self.intake.begin()
         self._ssrc = ssrc
-        self._window = ReorderWindow()
-        self._decoder = libopus.Decoder()
         self._reception = rtp.Reception(CLOCK_HZ)
         self._sr_middle = 0

@@ -28,7 +28,7 @@ from aiortc.rtp import (
 )
 
 from server.audio.format import FRAME_SAMPLES, SILENCE, Pcm
-from server.rtc import libopus
+from server.rtc import libopus, opus_packet
 from server.rtc.lean import rtp
 from server.rtc.lean.receiver import LeanReceiver
 from server.rtc.lean.wire import Wire
@@ -69,8 +69,11 @@ class LeanSender(RTCRtpSender):
         self._extension = b""
         self._sequence = random.randrange(1 << 15)
         self._timestamp = random.randrange(1 << 32)
+        """Of the next packet."""
+        self._sent_timestamp = self._timestamp
         self._silent_frames = 0
         self._silence_packet = b""
+        self._is_joining = False
         self._marker = True
         self._history: deque[tuple[int, bytes]] = deque(maxlen=HISTORY)
         self._packets = self._octets = 0
@@ -109,26 +112,70 @@ class LeanSender(RTCRtpSender):
                 self._wire.send_rtcp(bytes(RtcpByePacket(sources=[self._ssrc])))
         self._wire = None
 
+    @property
+    def _can_send(self) -> bool:
+        return (
+            self._wire is not None and self._payload_type is not None and self._enabled
+        )
+
     def push(self, pcm: Pcm) -> None:
         """Encode and send one frame of FRAME_SAMPLES samples."""
-        self._timestamp = (self._timestamp + TICKS_PER_FRAME) & 0xFFFFFFFF
-        if self._wire is None or self._payload_type is None or not self._enabled:
-            return
-        payload = self._encode(pcm)
+        payload = self._encode(pcm) if self._can_send else b""
         if payload:
-            self.send_payload(payload)
+            self._send(payload, TICKS_PER_FRAME)
+        else:
+            self._skip(TICKS_PER_FRAME)
 
-    def send_payload(self, payload: bytes) -> None:
-        """Send one encoded frame with the current timestamp."""
+    def push_packet(self, payload: bytes) -> None:
+        """Send an Opus packet of somebody else's encoder, as it is."""
+        ticks = int(opus_packet.duration_ms(payload) * CLOCK_HZ // 1000)
+        if self._dtx and opus_packet.is_silent(payload):
+            self._silent_frames += 1
+            n = self._silent_frames
+            if n > CONTINUOUS_SILENCE_FRAMES and n % DTX_INTERVAL_FRAMES:
+                self._skip(ticks)
+                return
+        else:
+            self._marker |= self._silent_frames > CONTINUOUS_SILENCE_FRAMES
+            self._silent_frames = 0
+        if self._can_send:
+            self._send(payload, ticks)
+        else:
+            self._skip(ticks)
+
+    def rest(self) -> None:
+        """20 ms of which nothing came."""
+        if self._dtx or not self._can_send:
+            self._skip(TICKS_PER_FRAME)
+        else:
+            self._send(opus_packet.NOTHING, TICKS_PER_FRAME)
+
+    def prime(self, frames: list[Pcm]) -> None:
+        """Let the encoder hear what was passed by it, and nobody else.
+
+        Its next packet refers to none before, which were of another encoder.
+        """
+        for frame in frames:
+            if frame.size == FRAME_SAMPLES:
+                self._encoder.encode(frame)
+        self._is_joining = True
+        self._silent_frames = 0
+
+    def _skip(self, ticks: int) -> None:
+        self._timestamp = (self._timestamp + ticks) & 0xFFFFFFFF
+
+    def _send(self, payload: bytes, ticks: int) -> None:
+        """Send one encoded packet; the next begins where it ends."""
         wire = self._wire
         assert wire is not None
         assert self._payload_type is not None
-        sequence = self._sequence
+        sequence, timestamp = self._sequence, self._timestamp
         self._sequence = (sequence + 1) & 0xFFFF
+        self._timestamp = (timestamp + ticks) & 0xFFFFFFFF
         packet = rtp.pack(
             self._payload_type,
             sequence,
-            self._timestamp,
+            timestamp,
             self._ssrc,
             payload,
             marker=self._marker,
@@ -139,6 +186,7 @@ class LeanSender(RTCRtpSender):
         self._packets += 1
         self._octets += len(payload)
         self._sent_s = time.monotonic()
+        self._sent_timestamp = timestamp
         wire.send_rtp(packet)
 
     def _encode(self, pcm: Pcm) -> bytes:
@@ -146,7 +194,13 @@ class LeanSender(RTCRtpSender):
         if pcm is not SILENCE and pcm.any():
             self._marker |= self._silent_frames > CONTINUOUS_SILENCE_FRAMES
             self._silent_frames = 0
-            return self._encoder.encode(pcm)
+            if not self._is_joining:
+                return self._encoder.encode(pcm)
+            self._is_joining = False
+            self._encoder.independent(True)
+            payload = self._encoder.encode(pcm)
+            self._encoder.independent(False)
+            return payload
         self._silent_frames += 1
         n = self._silent_frames
         if n <= SETTLING_FRAMES:
@@ -208,7 +262,7 @@ class LeanSender(RTCRtpSender):
             ssrc=self._ssrc,
             sender_info=RtcpSenderInfo(
                 ntp_timestamp=ntp,
-                rtp_timestamp=(self._timestamp + ticks) & 0xFFFFFFFF,
+                rtp_timestamp=(self._sent_timestamp + ticks) & 0xFFFFFFFF,
                 packet_count=self._packets & 0xFFFFFFFF,
                 octet_count=self._octets & 0xFFFFFFFF,
             ),

@@ -122,16 +122,14 @@ def test_libopus_takes_24_khz_and_every_frame_makes_one_packet() -> None:
     encoder, decoder = OpusEncoder(), OpusDecoder()
     t = np.arange(480 * 50) / 24_000
     pcm = np.rint(8000 * np.sin(2 * np.pi * 440 * t)).astype(np.int16)
-    out, timestamps = [], []
+    out = []
     for n in range(0, pcm.size, 480):
         (packet,) = encoder.encode(pcm[n : n + 480])
-        timestamps.append(packet.pts)
         decoded = decoder.decode(bytes(packet))
         assert decoded is not None
         out.append(decoded)
     heard = np.concatenate(out)
 
-    assert timestamps == [960 * n for n in range(50)]
     assert heard.size == pcm.size
     steady = heard[4800:].astype(float)
     assert np.sqrt((steady**2).mean()) == pytest.approx(8000 / 2**0.5, rel=0.02)

@@ -1,0 +1,197 @@
+"""Audio over a data channel, in one of three framings (docs/framing.md)."""
+
+import time
+from collections.abc import Callable
+
+from server.audio import framing as fr
+from server.audio.conceal import PcmDecoder
+from server.audio.format import FRAME_SAMPLES, RATE_HZ, SILENCE, Pcm
+from server.audio.intake import Intake
+from server.audio.pcm import bytes_to_pcm, pcm_to_bytes
+from server.rtc import libopus, opus_packet
+from server.rtc.lean.rtp import Reception
+from server.rtc.path import LineFigures
+
+MAX_OPUS_BYTES = fr.HEADER_BYTES + libopus.MAX_PACKET_BYTES
+
+SendMessage = Callable[[bytes], bool]
+"""Sends one message; False: the network is too slow for it now."""
+
+
+class ChannelLine:
+    """An AudioLine of one data channel. `receive` it every message that comes."""
+
+    framing: fr.Framing
+    takes_packets = False
+
+    def __init__(self, send: SendMessage, intake: Intake) -> None:
+        self.intake = intake
+        self._send = send
+        self._reception = Reception(RATE_HZ)
+        self.sent_frames = 0
+        self.dropped_frames = 0
+
+    def receive(self, message: bytes) -> None:
+        """One message of the peer.
+
+        Raises:
+            FramingError: it is not what the framing says.
+        """
+        raise NotImplementedError
+
+    def push(self, pcm: Pcm) -> None:
+        """Send one frame."""
+        raise NotImplementedError
+
+    def push_packet(self, payload: bytes) -> None:
+        """Only for Opus."""
+        raise NotImplementedError
+
+    def rest(self) -> None:
+        """Nothing came: the peer's own buffer runs dry."""
+
+    def prime(self, frames: list[Pcm]) -> None:
+        """Samples need no preparation."""
+
+    def figures(self) -> LineFigures:
+        """How the network treats it now."""
+        return LineFigures(jitter_ms=self._reception.jitter_ticks * 1000 / RATE_HZ)
+
+    def stop(self) -> None:
+        """The peer connection closes the channel."""
+
+    def _transmit(self, message: bytes | None) -> None:
+        if message is None:
+            return
+        if self._send(message):
+            self.sent_frames += 1
+        else:
+            self.dropped_frames += 1
+
+    def _take(self, frame: fr.Frame) -> None:
+        self._reception.add(frame.sequence, frame.timestamp, time.monotonic())
+        self.intake.packet(
+            frame.sequence, frame.payload, is_pause=bool(frame.flags & fr.PAUSE)
+        )
+
+
+class RawLine(ChannelLine):
+    """Headerless PCM16: loss and order cannot be seen."""
+
+    framing = "raw"
+
+    def __init__(self, send: SendMessage) -> None:
+        super().__init__(send, Intake(PcmDecoder))
+
+    def receive(self, message: bytes) -> None:
+        """Samples."""
+        if len(message) % 2:
+            raise fr.FramingError("audio must be whole 16-bit samples")
+        self.intake.samples(bytes_to_pcm(message))
+
+    def push(self, pcm: Pcm) -> None:
+        """Send one frame, silence too: the peer may know no pauses."""
+        self._transmit(pcm_to_bytes(pcm))
+
+
+class PcmLine(ChannelLine):
+    """PCM16 with a header; silence is not sent."""
+
+    framing = "pcm16.v1"
+
+    def __init__(self, send: SendMessage) -> None:
+        super().__init__(send, Intake(PcmDecoder))
+        self._counter = fr.FrameCounter(FRAME_SAMPLES)
+
+    def receive(self, message: bytes) -> None:
+        """One frame."""
+        frame = fr.unpack(message)
+        if not frame.payload or len(frame.payload) % 2:
+            raise fr.FramingError("audio must be whole 16-bit samples")
+        self._take(frame)
+
+    def push(self, pcm: Pcm) -> None:
+        """Send one frame."""
+        if pcm is SILENCE or not pcm.any():
+            self._transmit(self._counter.silence(bytes(pcm.nbytes)))
+        else:
+            self._transmit(self._counter.frame(pcm_to_bytes(pcm)))
+
+
+class OpusLine(ChannelLine):
+    """Opus packets of 20 ms with a header; silence is not sent."""
+
+    framing = "opus.v1"
+    takes_packets = True
+
+    def __init__(self, send: SendMessage) -> None:
+        """
+        Raises:
+            OpusError: there is no libopus here.
+        """
+        super().__init__(send, Intake(libopus.Decoder))
+        self._counter = fr.FrameCounter(FRAME_SAMPLES)
+        self._encoder = libopus.Encoder()
+        self._is_joining = False
+
+    def receive(self, message: bytes) -> None:
+        """One packet."""
+        frame = fr.unpack(message)
+        if (
+            len(message) > MAX_OPUS_BYTES
+            or opus_packet.duration_ms(frame.payload) != 20
+        ):
+            raise fr.FramingError("audio must be Opus packets of 20 ms")
+        self._take(frame)
+
+    def push(self, pcm: Pcm) -> None:
+        """Encode and send one frame."""
+        is_silent = pcm is SILENCE or not pcm.any()
+        if is_silent and self._counter.is_pausing:
+            self._transmit(self._counter.silence(opus_packet.NOTHING))
+            return
+        if self._is_joining:
+            self._encoder.independent(True)
+        payload = self._encoder.encode(pcm)
+        if self._is_joining:
+            self._encoder.independent(False)
+            self._is_joining = False
+        counter = self._counter
+        self._transmit(
+            counter.silence(payload) if is_silent else counter.frame(payload)
+        )
+
+    def push_packet(self, payload: bytes) -> None:
+        """Send one packet of the model's encoder."""
+        counter = self._counter
+        if opus_packet.is_silent(payload):
+            self._transmit(counter.silence(payload))
+        else:
+            self._transmit(counter.frame(payload))
+
+    def rest(self) -> None:
+        """A packet was lost further away: the peer's decoder goes on by itself."""
+        self._transmit(self._counter.silence(opus_packet.NOTHING))
+
+    def prime(self, frames: list[Pcm]) -> None:
+        """Let the encoder hear what was passed by it, and nobody else."""
+        for frame in frames:
+            if frame.size == FRAME_SAMPLES:
+                self._encoder.encode(frame)
+        self._is_joining = True
+
+
+def new_line(framing: fr.Framing, send: SendMessage) -> ChannelLine:
+    """The line of a channel.
+
+    Raises:
+        FramingError: not possible here.
+    """
+    if framing == "raw":
+        return RawLine(send)
+    if framing == "pcm16.v1":
+        return PcmLine(send)
+    try:
+        return OpusLine(send)
+    except libopus.OpusError as exc:
+        raise fr.FramingError("no Opus on this server") from exc
