@@ -30,7 +30,7 @@ from server.http.realtime import router as realtime_router
 from server.http.sessions import router as sessions_router
 from server.media.protocol import HostEvent
 from server.media_host import DEFAULT_BASE_URL, make_http_client, make_media_door
-from server.observability.process import usage_with
+from server.observability.process import machine_usage, usage_of, usage_with
 from server.realtime.signalling import ModelEndpoint
 from server.session_maker import SessionMaker
 from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
@@ -190,8 +190,18 @@ class _Bridge:
             "sessions": self.registry.n_sessions if self.registry is not None else 0,
             "clients": self._host.n_clients if self._host is not None else 0,
             "process": asdict(usage_with(self._worker_pids())),
+            "processes": self._processes(),
+            "machine": asdict(machine_usage()),
             "workers": [asdict(status) for status in self._worker_statuses()],
         }
+
+    def _processes(self) -> list[dict[str, Any]]:
+        """Each process of the bridge, and the fake, which is no part of it."""
+        roles = [(os.getpid(), "front")]
+        roles += [(pid, f"media {n}") for n, pid in enumerate(self._worker_pids(), 1)]
+        if self._fake is not None and self._fake.pid is not None:
+            roles.append((self._fake.pid, "fake"))
+        return [{"role": r, "pid": pid, **asdict(usage_of(pid))} for pid, r in roles]
 
     def _worker_statuses(self) -> list[WorkerStatus]:
         return self._host.statuses if self._host is not None else []

@@ -39,12 +39,18 @@ class EmbeddedFake:
         self._command = tuple(command)
         self._up = asyncio.Event()
         self._url: str | None = None
+        self._pid: int | None = None
         self.n_starts = 0
 
     @property
     def url(self) -> str | None:
         """Where it listens, `http://127.0.0.1:PORT`; None while it is down."""
         return self._url
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it is up."""
+        return self._pid if self._up.is_set() else None
 
     async def endpoint(self) -> ModelEndpoint:
         """The fake, waiting a moment when it is being started.
@@ -94,6 +100,7 @@ class EmbeddedFake:
         except OSError as exc:
             logger.error("the embedded fake model cannot be started: %s", exc)
             return
+        self._pid = child.pid
         self.n_starts += 1
         try:
             await self._watch(child, stopping)
