@@ -96,6 +96,7 @@ class Call:
         self._n_messages = 0
         self._peer: Peer | None = None
         self._was_hung_up = False
+        self._is_muted = False
 
     def hang_up(self) -> None:
         """End the call now. A call that was not connected yet is a failed one."""
@@ -218,8 +219,12 @@ class Call:
         assert self._mouth is not None
         assert self._peer is not None
         frame = self._mouth.next_frame(now_s)
+        if self._mouth.is_muted is not self._is_muted:
+            self._is_muted = self._mouth.is_muted
+            self._peer.send_message({"type": "mute", "muted": self._is_muted})
         handed_over_s = time.monotonic()
-        self._peer.send_audio(frame)
+        if not self._is_muted:
+            self._peer.send_audio(frame)
         self._record.mouth.add(frame, due_s, handed_over_s)
         if self._mouth.is_done:
             self._over.set()

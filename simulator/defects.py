@@ -13,11 +13,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from simulator.alignment import STEADY_MS
 from simulator.analysis import active_length_s
 from simulator.markers import locate
 from simulator.passage import LATE_S, Passage
 from simulator.speech import to_float, to_pcm
-from simulator.timeline import RATE_HZ, Pcm, Recording
+from simulator.timeline import RATE_HZ, Pcm, Recording, Samples
 
 Leg: TypeAlias = Literal["uplink", "downlink"]
 Kind: TypeAlias = Literal["muted", "lost", "speed", "level", "gap", "drift"]
@@ -32,6 +33,10 @@ PITCH_RATIO = 0.01
 """A tone this much off is played at another rate."""
 DRIFT_PPM = 200.0
 """Delay that grows by more than this gains a frame in 100 s."""
+DRIFT_OVER_SCATTER = 4.0
+"""In a short call on a busy machine chance alone moves a delay a little."""
+FASTEST_MS_PER_S = 1.0
+"""No two clocks differ by more than 1000 ppm: what is faster is a jump."""
 DRIFT_SPAN_S = 4.0
 """A slope needs so much time."""
 MOST_POINTS = 300
@@ -92,19 +97,37 @@ def find_defects(
     defects += _tones(leg, found)
     defects += _level(leg, found)
     defects += _gaps(leg, found, start_s)
-    drift_ppm = delay_drift_ppm(found, target)
-    if drift_ppm is not None and abs(drift_ppm) > DRIFT_PPM:
-        way = "grows" if drift_ppm > 0 else "shrinks"
-        words = f"{leg} delay {way} by {abs(drift_ppm):.0f} ppm"
-        defects.append(Defect("drift", leg, words, round(drift_ppm)))
+    drift = delay_drift(found, target)
+    if drift is not None and drift.is_sure and abs(drift.ppm) > DRIFT_PPM:
+        way = "grows" if drift.ppm > 0 else "shrinks"
+        words = f"{leg} delay {way} by {abs(drift.ppm):.0f} ppm"
+        defects.append(Defect("drift", leg, words, round(drift.ppm)))
     return defects
 
 
-def delay_drift_ppm(passages: Sequence[Passage], target: Recording) -> float | None:
-    """How fast the delay grows over a call, in microseconds per second.
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a delay moves over a call."""
 
-    The median of all slopes between two moments (Theil and Sen), so that single jumps
-    do not count. Two clocks that differ show here unless somebody corrects for them.
+    ppm: float
+    """Microseconds later per second."""
+    span_s: float
+    scatter_ms: float
+    """How far a delay usually lies from that line: jitter."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it moved by more than jitter makes believe."""
+        moved_ms = abs(self.ppm) * self.span_s / 1000
+        return moved_ms > DRIFT_OVER_SCATTER * self.scatter_ms
+
+
+def delay_drift(passages: Sequence[Passage], target: Recording) -> Drift | None:
+    """How fast the delay grows over a call.
+
+    The median of all slopes between two moments (Theil and Sen), after jumps were
+    taken out: a buffer that changes its mind is no drift. Two clocks that differ show
+    here unless somebody corrects for them.
 
     Returns:
         None for less than DRIFT_SPAN_S of sound.
@@ -120,13 +143,23 @@ def delay_drift_ppm(passages: Sequence[Passage], target: Recording) -> float | N
         chosen = np.linspace(0, len(points) - 1, MOST_POINTS).astype(int)
         points = [points[n] for n in chosen]
     times, delays = np.array(sorted(points)).T
+    delays = _without_jumps(times, delays)
     if times[-1] - times[0] < DRIFT_SPAN_S:
         return None
     first, second = np.triu_indices(times.size, k=1)
     apart = times[second] - times[first]
     far = apart >= DRIFT_SPAN_S / 4
-    slopes = (delays[second] - delays[first])[far] / apart[far]
-    return float(np.median(slopes)) * 1000
+    slope = float(np.median((delays[second] - delays[first])[far] / apart[far]))
+    rest = delays - slope * times
+    scatter_ms = float(np.median(np.abs(rest - np.median(rest))))
+    return Drift(slope * 1000, float(times[-1] - times[0]), scatter_ms)
+
+
+def _without_jumps(times: Samples, delays: Samples) -> Samples:
+    """Delays as if they only glided, shape as given."""
+    steps, apart = np.diff(delays), np.diff(times)
+    steps[np.abs(steps) > STEADY_MS + FASTEST_MS_PER_S * apart] = 0.0
+    return np.concatenate([[0.0], np.cumsum(steps)])
 
 
 def _wrong_speed(leg: Leg, speed: float) -> Defect:

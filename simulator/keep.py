@@ -125,8 +125,8 @@ def lanes(
 def _peaks(pcm: Pcm) -> list[int]:
     step = int(LANE_STEP_S * RATE_HZ)
     whole = np.abs(pcm[: pcm.size // step * step].astype(np.int32)).reshape(-1, step)
-    # Rounded up: what can be heard is not to look like silence.
-    return [int(p) for p in np.ceil(whole.max(axis=1, initial=0) * 100 / 32768)]
+    # Below half a per cent (-46 dBFS) is a codec's floor, not sound.
+    return [int(p) for p in np.rint(whole.max(axis=1, initial=0) * 100 / 32768)]
 
 
 def wav(*channels: Pcm) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulator.analysis import Span, active_length_s, active_spans, level_dbfs
-from simulator.defects import Defect, delay_drift_ppm, find_defects
+from simulator.defects import Defect, delay_drift, find_defects
 from simulator.markers import locate
 from simulator.mouth import Said
 from simulator.passage import JOIN_MS, Passage, find_passage
@@ -160,8 +160,10 @@ def measure(
         ]
         measures.downlink = _downlink(call, model.spoken, ear)
         measures.model_to_client_ms = _without_playout(measures.downlink, call.ear)
-        measures.uplink_drift_ppm = delay_drift_ppm(measures.uplink, model.heard)
-        measures.downlink_drift_ppm = delay_drift_ppm(measures.downlink, ear)
+        if up := delay_drift(measures.uplink, model.heard):
+            measures.uplink_drift_ppm = up.ppm
+        if down := delay_drift(measures.downlink, ear):
+            measures.downlink_drift_ppm = down.ppm
         start_s = call.hung_up_s - call.talk_s
         measures.defects = [
             *find_defects(

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
-from simulator.scenario import HearAnswer, HearSome, Part, Say, Step, Wait
+from simulator.scenario import HearAnswer, HearSome, Mute, Part, Say, Step, Wait
 from simulator.timeline import FRAME_S, FRAME_SAMPLES, Pcm
 
 SILENT_FRAME: Pcm = np.zeros(FRAME_SAMPLES, dtype=np.int16)
@@ -86,6 +86,11 @@ class Mouth:
         """Whether every step of a scenario without repetition is behind us."""
         return self._step is None
 
+    @property
+    def is_muted(self) -> bool:
+        """Whether the microphone is muted just now."""
+        return isinstance(self._step, Mute)
+
     def heard(self, now_s: float) -> None:
         """The ear got sound at this time."""
         if self._hearing.since_s is None:
@@ -120,7 +125,7 @@ class Mouth:
         return SILENT_FRAME
 
     def _is_over(self, step: Step, waited_s: float, now_s: float) -> bool:
-        if isinstance(step, Wait):
+        if isinstance(step, Wait | Mute):
             return waited_s >= step.seconds - FRAME_S / 2
         hearing = self._hearing
         if hearing.since_s is None:

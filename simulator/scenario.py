@@ -39,7 +39,14 @@ class HearSome:
     timeout_s: float = 15.0
 
 
-Step: TypeAlias = Say | Wait | HearAnswer | HearSome
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Mute the microphone for a while: tell the bridge, and send nothing."""
+
+    seconds: float
+
+
+Step: TypeAlias = Say | Wait | HearAnswer | HearSome | Mute
 
 
 @dataclass(frozen=True, slots=True)

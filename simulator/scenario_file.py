@@ -13,6 +13,7 @@ callers:
       - hear_some: 1.5                 # then talk over the rest
       - say: stop
       - hear_answer: {quiet_s: 1.0, timeout_s: 20}
+      - mute: 5
     repeats: false
 """
 
@@ -27,6 +28,7 @@ import yaml
 from simulator.scenario import (
     HearAnswer,
     HearSome,
+    Mute,
     Part,
     Say,
     Scenario,
@@ -36,6 +38,7 @@ from simulator.scenario import (
 from simulator.speech import prepare
 
 VERSION = 1
+_STEPS = "say, wait, hear_answer, hear_some, mute"
 _TOP = {"scenario", "name", "callers"}
 _CALLER = {"name", "steps", "repeats", "joins_s", "leaves_s"}
 
@@ -105,7 +108,7 @@ def _step(found: object, place: str) -> Step:
     if found == "hear_answer":
         return HearAnswer()
     if not isinstance(found, Mapping) or len(found) != 1:
-        raise ScenarioError(f"{place}: one of say, wait, hear_answer, hear_some")
+        raise ScenarioError(f"{place}: one of {_STEPS}")
     ((kind, value),) = found.items()
     place = f"{place}.{kind}"
     if kind == "say":
@@ -116,12 +119,14 @@ def _step(found: object, place: str) -> Step:
         return Say(str(value))
     if kind == "wait":
         return Wait(_seconds(value, place))
+    if kind == "mute":
+        return Mute(_seconds(value, place))
     if kind == "hear_some":
         return HearSome(_seconds(value, place))
     if kind == "hear_answer":
         given = _mapping(value, place, {"quiet_s", "timeout_s"})
         return HearAnswer(**{k: _seconds(v, f"{place}.{k}") for k, v in given.items()})
-    raise ScenarioError(f"{place}: one of say, wait, hear_answer, hear_some")
+    raise ScenarioError(f"{place}: one of {_STEPS}")
 
 
 def _mapping(found: object, place: str, known: set[str]) -> Mapping[str, Any]:

@@ -159,6 +159,18 @@ def test_a_steady_delay_does_not_drift() -> None:
     assert measures.downlink_drift_ppm == pytest.approx(0, abs=5)
 
 
+def test_a_buffer_that_jumps_once_does_not_drift() -> None:
+    call, model = KnownCall(answer=sentence(32, 6.0), seconds=14.0).record()
+    assert call.ear is not None
+    ear = call.ear.sound.pcm
+    middle = int(np.flatnonzero(np.abs(ear) > 100)[0]) + 3 * RATE_HZ
+    later = np.concatenate([ear[:middle], silence(0.02), ear[middle:]])
+
+    measures = measure(heard_as(call, later), model)
+
+    assert measures.downlink_drift_ppm == pytest.approx(0, abs=20)
+
+
 def test_one_of_two_sounds_that_is_not_there_is_lost() -> None:
     answer = np.concatenate([sentence(34, 1.5), silence(0.9), sentence(35, 1.5)])
     call, model = KnownCall(answer=answer, seconds=12.0).record()
