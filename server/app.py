@@ -24,17 +24,24 @@ from server.embedded_fake import EmbeddedFake
 from server.http import errors as http_errors
 from server.http.auth import router as auth_router
 from server.http.clients import router as clients_router
+from server.http.conversations import memory_router
+from server.http.conversations import router as conversations_router
 from server.http.gate import Gate, GateLimits
 from server.http.page import SecurityHeaders, mount_page
 from server.http.realtime import router as realtime_router
+from server.http.recordings import of_conversation as conversation_recordings_router
+from server.http.recordings import router as recordings_router
 from server.http.sessions import router as sessions_router
+from server.http.stream import router as stream_router
 from server.media.protocol import HostEvent
 from server.media_host import DEFAULT_BASE_URL, make_http_client, make_media_door
 from server.observability.process import machine_usage, usage_of, usage_with
 from server.realtime.signalling import ModelEndpoint
 from server.session_maker import SessionMaker
+from server.sessions.chronicle import Chronicle
 from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
 from server.settings import Settings
+from server.store.store import Store, StoreConfig, now_ms, open_store
 from server.tools.door import Record
 from server.workers.local import LocalMedia
 from server.workers.pool import WorkerPool
@@ -69,6 +76,7 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         async with _Bridge(settings, fake).running() as bridge:
             app.state.registry = bridge.registry
             app.state.bridge = bridge
+            app.state.store = bridge.store
             yield
 
     app = FastAPI(
@@ -79,6 +87,7 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         redoc_url=None,
     )
     app.state.registry = None
+    app.state.store = None
     app.state.settings = settings
     app.state.session_budget = Buckets(
         Rate(settings.sessions_per_s, 20 * settings.sessions_per_s)
@@ -105,6 +114,15 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
     for router in (auth_router, realtime_router, sessions_router, clients_router):
         app.include_router(router)
 
+    app.include_router(recordings_router)
+    app.include_router(memory_router)
+    for router in (conversations_router, conversation_recordings_router, stream_router):
+        app.include_router(router, prefix="/api/conversations")
+        # Where the clients of the earlier system look for them.
+        app.include_router(
+            router, prefix="/api/realtime/conversations", include_in_schema=False
+        )
+
     @app.get("/healthz", tags=["operations"])
     async def healthz(request: Request) -> dict[str, Any]:
         """Whether the bridge is well; to those who have a key also what it uses."""
@@ -128,6 +146,15 @@ def _make_authenticator(settings: Settings) -> Authenticator:
     )
 
 
+def _store_config(settings: Settings) -> StoreConfig:
+    url = settings.database_url
+    return StoreConfig(
+        data_dir=settings.data_dir,
+        database_url=None if url is None else url.get_secret_value(),
+        retention_days=settings.retention_days,
+    )
+
+
 class _Bridge:
     """The parts of one running application."""
 
@@ -137,16 +164,27 @@ class _Bridge:
         if fake is None and settings.uses_embedded_fake:
             self._fake = EmbeddedFake()
         self.registry: SessionRegistry | None = None
+        self.store: Store | None = None
+        self._chronicle: Chronicle | None = None
         self._host: WorkerPool | LocalMedia | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["_Bridge"]:
         """Everything started inside the block is stopped at its end, in order."""
         settings = self._settings
-        if not settings.enable_backend_webrtc:
-            yield self
-            return
         async with AsyncExitStack() as stack:
+            self.store = await stack.enter_async_context(
+                open_store(_store_config(settings))
+            )
+            self._chronicle = chronicle = Chronicle(
+                self.store.writer.record,
+                node=self.store.place.node,
+                boot=self.store.place.boot,
+                now_ms=now_ms,
+            )
+            if not settings.enable_backend_webrtc:
+                yield self
+                return
             fake_stop, stop = asyncio.Event(), asyncio.Event()
             http = await stack.enter_async_context(make_http_client(settings))
             sockets = await stack.enter_async_context(aiohttp.ClientSession())
@@ -163,6 +201,7 @@ class _Bridge:
                     grace_s=settings.session_grace_s,
                     join_timeout_s=settings.session_join_timeout_s,
                 ),
+                began=chronicle.began,
             )
             serving = [
                 tasks.create_task(host.run(stop), name="media host"),
@@ -211,6 +250,8 @@ class _Bridge:
         return [pid for pid in pids if pid is not None and pid != os.getpid()]
 
     def _emit(self, event: HostEvent) -> None:
+        if self._chronicle is not None:
+            self._chronicle.on_host_event(event)
         if self.registry is not None:
             self.registry.on_host_event(event)
 

@@ -4,10 +4,11 @@ import logging
 import math
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from server.errors import BridgeError, RateLimitedError
+from server.errors import BridgeError, InvalidRequestError, RateLimitedError
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ def install(app: FastAPI) -> None:
     """Make `app` answer every failure in the one shape."""
     app.add_exception_handler(BridgeError, _on_bridge_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_bad_address)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -59,6 +61,15 @@ async def _on_http_exception(request: Request, exc: Exception) -> JSONResponse:
     return JSONResponse(
         {"error": body}, status_code=exc.status_code, headers=exc.headers
     )
+
+
+async def _on_bad_address(request: Request, exc: Exception) -> JSONResponse:
+    """Something in the path or the query; the message names it, never its value."""
+    assert isinstance(exc, RequestValidationError)
+    error = exc.errors()[0]
+    name = error["loc"][-1] if error.get("loc") else "The request"
+    message = f"{name}: {error.get('msg', 'is not valid')}."
+    return error_response(InvalidRequestError(message, http_status=422))
 
 
 async def _on_bug(request: Request, exc: Exception) -> JSONResponse:

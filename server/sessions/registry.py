@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -83,7 +84,10 @@ class SessionRegistry:
         model: ModelSource,
         make_session: SessionFactory,
         limits: SessionLimits,
+        *,
+        began: Callable[[Session], None] = lambda session: None,
     ) -> None:
+        self._began = began
         self._host = host
         self._model = model
         self._make_session = make_session
@@ -384,6 +388,7 @@ class SessionRegistry:
         session = self._make_session(session_id, conversation_id, request, endpoint)
         session.owner = request.owner
         self._sessions[session_id] = session
+        self._began(session)
         try:
             await self._host.open(session.info, endpoint)
         except BaseException:

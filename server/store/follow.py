@@ -1,6 +1,6 @@
 """Every event of a conversation after a number, once and in order, for ever."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -44,7 +44,7 @@ async def follow(
     after: int,
     *,
     recheck_s: float,
-) -> AsyncIterator[Step]:
+) -> AsyncGenerator[Step, None]:
     """Pages of events, `CaughtUp` once, then live ones.
 
     Args:

@@ -7,7 +7,7 @@ others because the last word about them wins.
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 MAX_PAYLOAD_CHARS = 256 * 1024
@@ -205,8 +205,8 @@ def size_bytes(record: Record) -> int:
 
 def to_line(record: Record) -> str:
     """One line of a spill file, its newline included."""
-    fields = {k: v for k, v in asdict(record).items() if v is not None}
-    return json.dumps({"kind": _NAMES[type(record)], **fields}) + "\n"
+    given = {k: v for k, v in asdict(record).items() if v is not None}
+    return json.dumps({"kind": _NAMES[type(record)], **given}) + "\n"
 
 
 def from_line(line: str) -> Record:
@@ -216,10 +216,24 @@ def from_line(line: str) -> Record:
         DamagedRecordError: it is not one.
     """
     try:
-        fields = json.loads(line)
-        return _KINDS[fields.pop("kind")](**fields)
+        given = json.loads(line)
+        kind = _KINDS[given.pop("kind")]
+        if not all(_fits(given.get(f.name), str(f.type)) for f in fields(kind)):
+            raise TypeError
+        return kind(**given)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise DamagedRecordError(f"not a record: {type(exc).__name__}") from exc
+
+
+def _fits(value: object, annotation: str) -> bool:
+    """Whether a value read from a file can be what a field is declared as."""
+    if value is None:
+        return True  # the constructor knows which may be absent
+    if "bool" in annotation:
+        return isinstance(value, bool)
+    if "int" in annotation and "Literal" not in annotation:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, str)
 
 
 def _describe(payload: object) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,7 +100,7 @@ class Store:
 
     def follow(
         self, owner: str, conversation_id: str, after: int
-    ) -> AsyncIterator[Step]:
+    ) -> AsyncGenerator[Step, None]:
         """Every event after a number, once and in order, for ever."""
         recheck_s = RECHECK_SQLITE_S if self._engines.is_sqlite else RECHECK_POSTGRES_S
         return follow(

@@ -18,7 +18,6 @@ from sqlalchemy.exc import (
     DataError,
     IntegrityError,
     SQLAlchemyError,
-    StatementError,
 )
 
 from server.errors import InvalidRequestError, StartError, StoreUnavailableError
@@ -338,7 +337,7 @@ class Writer:
         try:
             async with asyncio.timeout(self._limits.batch_timeout_s):
                 written = await self._sink.write(records, may_repeat=may_repeat)
-        except StatementError as exc:
+        except (SQLAlchemyError, OverflowError, UnicodeError) as exc:
             if not _is_about_the_data(exc):
                 raise
             if may_repeat:
@@ -485,14 +484,14 @@ def _id_of(record: EventRecord) -> _Id:
     return record.owner, record.conversation_id, record.event_id
 
 
-def _is_about_the_data(exc: StatementError) -> bool:
+def _is_about_the_data(exc: Exception) -> bool:
     """Whether trying the same again is no use, however well the database is."""
-    if isinstance(exc, DataError | IntegrityError):
+    if isinstance(exc, DataError | IntegrityError | OverflowError | UnicodeError):
         return True
-    # Not from the database, but from making a statement of the values.
-    return type(exc) is StatementError and isinstance(
-        exc.orig, ValueError | TypeError | OverflowError
-    )
+    # asyncpg has one class for nearly everything; the state tells: bad data, a
+    # constraint, or more than a row or an index holds.
+    state = getattr(getattr(exc, "orig", None), "sqlstate", None) or ""
+    return state[:2] in ("22", "23", "54")
 
 
 async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
