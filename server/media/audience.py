@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from server.errors import CapacityError, ClientNotFoundError
@@ -137,6 +138,8 @@ class Audience:
             ClientNotFoundError: it is not here.
         """
         client = self.find(client_id)
+        if change.name is not None:
+            change = replace(change, name=control.tidy_name(change.name, self._limits))
         if client.profile.apply(change):
             client.profile_changed()
             self.call_the_roll()

@@ -37,10 +37,21 @@ def offer_loopback_only() -> None:
 class Browser:
     """One client of the bridge. Use `async with browser(...)`."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, *, bearer: str | None = None, name: str = ""
+    ) -> None:
+        """
+        Args:
+            http: for the signalling.
+            bearer: a key or token, if one is needed.
+            name: what the others see.
+        """
         self._http = http
+        self._bearer = bearer
+        self._name = name
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.client_id = ""
+        self.client_token = ""
         self.messages: list[dict[str, Any]] = []
         self.heard: list[Pcm] = []
         self._news = asyncio.Condition()
@@ -75,14 +86,19 @@ class Browser:
         response = await self._http.post(
             f"/api/realtime/sdp/{session_id}",
             content=self.pc.localDescription.sdp,
-            headers={"Content-Type": "application/sdp"},
+            headers={"Content-Type": "application/sdp", **self._credentials()},
+            params={"name": self._name} if self._name else None,
         )
         assert response.status_code == 200, response.text
         self.client_id = response.headers["X-Voicebridge-Client"]
+        self.client_token = response.headers["X-Voicebridge-Client-Token"]
         await self.pc.setRemoteDescription(
             RTCSessionDescription(sdp=response.text, type="answer")
         )
         await self.message("hello")
+
+    def _credentials(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._bearer}"} if self._bearer else {}
 
     def send(self, **message: object) -> None:
         """Send one control message."""
@@ -153,10 +169,15 @@ class Browser:
 
 @asynccontextmanager
 async def browser(
-    http: httpx.AsyncClient, session_id: str, *, control: bool = True
+    http: httpx.AsyncClient,
+    session_id: str,
+    *,
+    control: bool = True,
+    bearer: str | None = None,
+    name: str = "",
 ) -> AsyncIterator[Browser]:
     """A connected data-channel browser, closed at the end."""
-    one = Browser(http)
+    one = Browser(http, bearer=bearer, name=name)
     if control:
         one.open_control()
     try:
