@@ -1,7 +1,7 @@
 """A stand-in of the Claude Code CLI: a real process that speaks its streaming JSON.
 
 What it does is the first word of the request: work, die, garbage, hang, stubborn, huge,
-refuse, budget, children. It writes its command line and its environment's names into its
+refuse, budget, children. It writes its command line and its environment into its
 first result, so that a test can look at them.
 """
 
