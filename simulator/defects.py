@@ -125,9 +125,10 @@ class Drift:
 def delay_drift(passages: Sequence[Passage], target: Recording) -> Drift | None:
     """How fast the delay grows over a call.
 
-    The median of all slopes between two moments (Theil and Sen), after jumps were
-    taken out: a buffer that changes its mind is no drift. Two clocks that differ show
-    here unless somebody corrects for them.
+    The median of all slopes between two moments (Theil and Sen): once of the delays as
+    they are, once with their jumps taken out, since a buffer that changes its mind is
+    no drift. Where the two agree, the smaller counts; where they do not, nothing
+    drifts. Two clocks that differ show here unless somebody corrects for them.
 
     Returns:
         None for less than DRIFT_SPAN_S of sound.
@@ -143,16 +144,21 @@ def delay_drift(passages: Sequence[Passage], target: Recording) -> Drift | None:
         chosen = np.linspace(0, len(points) - 1, MOST_POINTS).astype(int)
         points = [points[n] for n in chosen]
     times, delays = np.array(sorted(points)).T
-    delays = _without_jumps(times, delays)
-    if times[-1] - times[0] < DRIFT_SPAN_S:
+    span_s = float(times[-1] - times[0])
+    if span_s < DRIFT_SPAN_S:
         return None
+    whole, glide = _slope(times, delays), _slope(times, _without_jumps(times, delays))
+    slope = min(whole, glide, key=abs) if whole * glide > 0 else 0.0
+    rest = delays - slope * times
+    scatter_ms = float(np.median(np.abs(rest - np.median(rest))))
+    return Drift(slope * 1000, span_s, scatter_ms)
+
+
+def _slope(times: Samples, delays: Samples) -> float:
     first, second = np.triu_indices(times.size, k=1)
     apart = times[second] - times[first]
     far = apart >= DRIFT_SPAN_S / 4
-    slope = float(np.median((delays[second] - delays[first])[far] / apart[far]))
-    rest = delays - slope * times
-    scatter_ms = float(np.median(np.abs(rest - np.median(rest))))
-    return Drift(slope * 1000, float(times[-1] - times[0]), scatter_ms)
+    return float(np.median((delays[second] - delays[first])[far] / apart[far]))
 
 
 def _without_jumps(times: Samples, delays: Samples) -> Samples:

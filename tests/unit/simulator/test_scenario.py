@@ -8,6 +8,7 @@ from simulator.scenario import (
     SCENARIOS,
     HearAnswer,
     HearSome,
+    Mute,
     Part,
     Say,
     Scenario,
@@ -175,3 +176,12 @@ def test_a_conversation_begins_with_its_first_part() -> None:
 def test_two_parts_have_two_names() -> None:
     with pytest.raises(ValueError, match="same name"):
         Scenario("twins", (Part((), name="a"), Part((), name="a")))
+
+
+def test_a_muted_mouth_is_silent_and_says_so() -> None:
+    life = Life(Mute(0.06), Say("word"))
+
+    life.run(0.04)
+    assert life.mouth.is_muted
+    assert life.run(0.1) == "-SSS-"
+    assert not life.mouth.is_muted
