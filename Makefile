@@ -5,7 +5,7 @@ PORT ?= 8000
 PACKAGES := server simulator fake_openai loadtests reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-browser bench load load-proof lint types format speech clean
+.PHONY: help run test test-unit test-browser bench load load-proof soak lint types format speech clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -40,6 +40,10 @@ load: ## ten callers for a minute through Locust: report, CSV, HTML, exit status
 load-proof: ## the same as a test: no failures, everybody on time (a quiet machine, 2 min)
 	@scripts/environment.sh $(VENV) test,browser,speech
 	VOICEBRIDGE_LOAD_PROOF=1 $(BIN)/python -m pytest tests/integration/loadtests/test_load_proof.py -v $(PYTEST_ARGS)
+
+soak: ## half an hour of joining, leaving, muting and loss: nothing may be left of it
+	@scripts/environment.sh $(VENV) test,browser,speech
+	$(BIN)/python -m loadtests.soak $(SOAK_ARGS)
 
 lint: ## ruff: rules and formatting
 	@scripts/environment.sh $(VENV) test,browser,speech
