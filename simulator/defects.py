@@ -37,6 +37,8 @@ DRIFT_OVER_SCATTER = 4.0
 """In a short call on a busy machine chance alone moves a delay a little."""
 FASTEST_MS_PER_S = 1.0
 """No two clocks differ by more than 1000 ppm: what is faster is a jump."""
+DRIFT_MOVED_MS = 8.0
+"""Less than this within a call is a buffer finding its level."""
 DRIFT_SPAN_S = 4.0
 """A slope needs so much time."""
 MOST_POINTS = 300
@@ -119,7 +121,7 @@ class Drift:
     def is_sure(self) -> bool:
         """Whether it moved by more than jitter makes believe."""
         moved_ms = abs(self.ppm) * self.span_s / 1000
-        return moved_ms > DRIFT_OVER_SCATTER * self.scatter_ms
+        return moved_ms > max(DRIFT_MOVED_MS, DRIFT_OVER_SCATTER * self.scatter_ms)
 
 
 def delay_drift(passages: Sequence[Passage], target: Recording) -> Drift | None:
