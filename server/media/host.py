@@ -160,6 +160,17 @@ class MediaHost:
         if conversation is not None:
             conversation.say(text)
 
+    def change_model(
+        self, session_id: str, *, voice: str | None = None, model: str | None = None
+    ) -> None:
+        """Go on with another voice or model from the end of the turn.
+
+        What the service refuses is told to the browsers; the session goes on as it was.
+        """
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.change_model(voice=voice, model=model)
+
     def interrupt(self, session_id: str) -> None:
         """Make the assistant stop talking."""
         conversation = self._conversations.get(session_id)

@@ -1,31 +1,38 @@
-"""The conversation's model session: a transport, and the core that speaks to it.
+"""The conversation's side towards the model, over one session after another.
 
-What concerns only the service (events to send, being ready, being refused, its end) is
-done here; every other effect of the core goes to the owner.
+It owns the lines to the service: the one in use, and now and then its successor. What
+concerns only the service (events to send, sessions to replace) is done here; every
+other effect of the core goes to the owner.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
+import logging
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any, Protocol, TypeAlias
 
-from server.audio.format import Pcm
-from server.errors import (
-    BridgeError,
-    InvalidRequestError,
-    ModelLostError,
-    ModelRejectedError,
-    ModelTimeoutError,
-)
-from server.media.protocol import MediaLimits
-from server.realtime import core as rt
+from server.audio.format import FRAME_SAMPLES, SILENCE, Pcm, samples_to_ms
+from server.errors import BridgeError, ModelLostError
+from server.media.model_line import ModelLine, OpenLine
+from server.media.protocol import MediaLimits, SessionState
+from server.media.uplink import Uplink
+from server.realtime import effects as fx
 from server.realtime import wire
 from server.realtime.config import SessionConfig
+from server.realtime.core import RealtimeCore
+from server.realtime.history import ReplayLimits
+from server.realtime.succession import Succession, SuccessionTimes, Verdict
 from server.realtime.transcripts import Transcript
-from server.realtime.transport import ModelTransport, TransportEvents
+
+logger = logging.getLogger(__name__)
 
 OwnersEffect: TypeAlias = (
-    rt.Flush | rt.StateChanged | rt.CallTool | rt.Notice | Transcript
+    fx.Flush | fx.StateChanged | fx.CallTool | fx.Notice | fx.Used | Transcript
 )
+RECOVERING = "The connection to the voice service was lost. It is being restored."
+RECOVERED = "The connection to the voice service is back."
+MAX_ATTEMPT_S = 6.0
+"""One attempt to replace a lost session; a new one starts with a new path."""
 
 
 class LegOwner(Protocol):
@@ -37,73 +44,155 @@ class LegOwner(Protocol):
     def on_model_audio(self, pcm: Pcm) -> None:
         """Samples of the assistant's voice, as they come."""
 
+    def on_model_packet(self, payload: bytes | None) -> None:
+        """Its Opus packets instead, while they pass; None was lost."""
+
+    def on_leg_state(self, state: SessionState, message: str) -> None:
+        """The leg goes through something, or is through with it."""
+
+    def on_leg_config(self, config: SessionConfig) -> None:
+        """The session has this configuration from now on."""
+
     def on_leg_ended(self, reason: str, error: BridgeError) -> None:
         """The leg is over for good."""
 
 
 class ModelLeg:
-    """One model session. Whoever made it awaits `close`."""
+    """The model, as the conversation sees it: `open`, then `run` beside, `close`."""
 
     def __init__(
         self,
         config: SessionConfig,
-        transport: Callable[[TransportEvents], ModelTransport],
+        transport: OpenLine,
         *,
         limits: MediaLimits,
         owner: LegOwner,
     ) -> None:
         self._config = config
+        """What the newest line is asked to be."""
+        self._open_line = transport
         self._limits = limits
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self._core = rt.RealtimeCore(config)
-        self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._transport = transport(self)
+        replay = ReplayLimits(limits.replay_max_items, limits.replay_max_chars)
+        self._core = RealtimeCore(replay)
+        self._succession = Succession(
+            SuccessionTimes(
+                recovery_timeout_s=limits.model_recovery_timeout_s,
+                lead_s=limits.handover_lead_s,
+            )
+        )
+        self._uplink = Uplink()
+        self._line = ModelLine(config, transport, self)
+        self._successor: ModelLine | None = None
+        self._retired: list[ModelLine] = []
+        self._lost_packets = 0
+        self._heard_samples = 0
+        """Of the answer that is being played."""
+        self._wake = asyncio.Event()
+        self._wants_line = False
+        self._is_open = False
+        self._has_ended = False
+        self.n_recoveries = 0
+        self.n_handovers = 0
 
     @property
-    def state(self) -> rt.State:
+    def state(self) -> fx.State:
         """What the user is shown now."""
         return self._core.state
 
     @property
     def is_ready(self) -> bool:
-        """True once the session is configured."""
-        return self._ready.done()
+        """True once the first session is configured."""
+        return self._is_open
 
     @property
     def lost_packets(self) -> int:
         """Audio packets of the model that never came."""
-        return self._transport.lost_packets
+        return self._lost_packets + self._line.lost_packets
 
     async def open(self) -> None:
-        """Connect and configure the session.
+        """Connect and configure the first session.
 
         Raises:
             BridgeError: what stood in the way. The caller still calls `close`.
         """
-        await self._transport.open(self._config)
-        try:
-            async with asyncio.timeout(self._limits.model_connect_timeout_s):
-                await self._ready
-        except TimeoutError as exc:
-            raise ModelTimeoutError("no configured session in time") from exc
+        line = self._line
+        await line.open(self._limits.model_connect_timeout_s)
+        now_s = self._loop.time()
+        self._succession.settled(now_s, line.lifetime_s)
+        self._is_open = True
+        self._perform(self._core.begin(now_s))
+
+    async def run(self) -> None:
+        """Open and close lines as needed, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._retired:
+                    tasks.create_task(_quietly(self._retired.pop().close()))
+                if self._wants_line:
+                    self._wants_line = False
+                    tasks.create_task(self._connect())
 
     def end(self, error: BridgeError) -> None:
         """Nothing more is asked of the service; who waits for `open` gets `error`."""
-        if not self._ready.done():
-            self._ready.set_exception(error)
-            self._ready.exception()  # it may have nobody who waits for it
+        self._has_ended = True
+        self._line.fail(error)
         self._perform(self._core.end())
 
     async def close(self) -> None:
-        """Free the transport, in bounded time. Safe to call twice."""
-        await self._transport.close()
+        """Free every line, in bounded time. Safe to call twice."""
+        lines = [self._line, *self._retired]
+        if self._successor is not None:
+            lines.append(self._successor)
+        self._retired.clear()
+        await asyncio.gather(*(_quietly(line.close()) for line in lines))
 
     # --- from the conversation
 
     def send_audio(self, pcm: Pcm) -> None:
         """One frame of what the model hears."""
-        self._transport.send_audio(pcm)
+        for frame in self._uplink.take(pcm):
+            self._line.send_audio(frame)
+        if self._successor is not None:
+            # Its path stays warm, and it hears nothing it must not answer.
+            self._successor.send_audio(SILENCE)
+
+    @property
+    def takes_packets(self) -> bool:
+        """Whether Opus packets can pass undecoded, both ways, now."""
+        return (
+            self._line.takes_packets
+            and self._successor is None
+            and not self._succession.is_lost
+            and self._uplink.behind_ms == 0
+        )
+
+    @property
+    def passes_packets(self) -> bool:
+        """Whether the voice comes as packets now."""
+        return self._line.passes_packets
+
+    def pass_packets(self, on: bool) -> list[Pcm]:
+        """Have the voice come as packets, or decoded again; then what they held."""
+        return self._line.pass_packets(on)
+
+    def send_packet(self, payload: bytes) -> None:
+        """One Opus packet in place of a frame; an empty one is 20 ms of nothing."""
+        self._uplink.note_packet(payload)
+        self._line.send_packet(payload)
+
+    def prime(self, frames: list[Pcm]) -> None:
+        """Before the first `send_audio` after packets."""
+        self._line.prime(frames)
+
+    def tick(self) -> None:
+        """Every 20 ms: what the lines do in real time."""
+        self._line.tick()
+        if self._successor is not None:
+            self._successor.tick()
 
     def say_text(self, text: str) -> None:
         """Text typed by the user."""
@@ -123,48 +212,217 @@ class ModelLeg:
         now_s = self._loop.time()
         self._perform(self._core.narrate(key, text, speak, now_s))
 
+    def change(self, *, voice: str | None = None, model: str | None = None) -> None:
+        """Go on with another voice or model, from the end of this turn.
+
+        The service lets neither be changed in a running session.
+        """
+        wanted = replace(
+            self._config,
+            voice=voice or self._config.voice,
+            model=model or self._config.model,
+        )
+        if wanted == self._config or self._has_ended:
+            return
+        self._config = wanted
+        self._drop_successor()
+        self._succession.change(self._loop.time())
+        self._owner.on_leg_state("handing_over", "")
+        self._consider()
+
     def check(self, now_s: float) -> None:
-        """Twice a second: what waits for time only, and whether the leg lives."""
+        """Twice a second: what waits for time only, and whether the lines live."""
         self._perform(self._core.advance(now_s))
-        self._transport.probe()
-        silent_s = self._transport.silent_s()
-        if silent_s > self._limits.model_silence_timeout_s:
-            self.on_model_lost(f"nothing heard for {silent_s:.1f} s")
+        for line in (self._line, self._successor):
+            if line is None or (line is self._line and self._succession.is_lost):
+                continue
+            silent_s = line.probe()
+            if silent_s > self._limits.model_silence_timeout_s:
+                line.on_model_lost(f"nothing heard for {silent_s:.1f} s")
+        self._consider()
 
-    # --- from the transport
+    # --- from the lines
 
-    def on_model_event(self, event: wire.ServerEvent) -> None:
-        """From the transport: one event."""
+    def on_line_event(self, line: ModelLine, event: wire.ServerEvent) -> None:
+        """From a line: one event of its session."""
+        if line is self._successor:
+            if isinstance(event, wire.ServiceError):
+                logger.info("the next session reports %s", event.code)
+            return
+        if line is not self._line or self._has_ended:
+            return
+        match event:
+            case wire.SpeechStarted(item_id):
+                self._uplink.speech_started(item_id)
+            case wire.InputTranscriptDone(item_id):
+                self._uplink.written_down(item_id)
+            case wire.PlaybackStarted():
+                self._heard_samples = 0
+                self._uplink.answered()
         self._perform(self._core.receive(event, self._loop.time()))
+        if self._succession.is_changing:
+            self._consider()
 
-    def on_model_audio(self, pcm: Pcm) -> None:
-        """From the transport: the assistant's voice."""
+    def on_line_audio(self, line: ModelLine, pcm: Pcm) -> None:
+        """From a line: the assistant's voice."""
+        if line is not self._line:
+            return
+        if self._core.is_playing:
+            self._heard_samples += pcm.size
         self._owner.on_model_audio(pcm)
 
-    def on_model_lost(self, reason: str) -> None:
-        """From the transport: it is over."""
-        self._owner.on_leg_ended("model_lost", ModelLostError(reason))
+    def on_line_packet(self, line: ModelLine, payload: bytes | None) -> None:
+        """From a line: the assistant's voice, undecoded."""
+        if line is not self._line:
+            return
+        if self._core.is_playing:
+            self._heard_samples += FRAME_SAMPLES
+        self._owner.on_model_packet(payload)
 
-    def _perform(self, effects: list[rt.Effect]) -> None:
+    def on_line_lost(self, line: ModelLine, reason: str) -> None:
+        """From a line: its session is over."""
+        if self._has_ended:
+            return
+        now_s = self._loop.time()
+        if line is self._successor:
+            logger.info("the next session was lost: %s", reason)
+            self._drop_successor()
+            self._succession.failed(now_s, can_retry=True)
+        elif line is self._line and not self._succession.is_lost:
+            logger.warning("the model session was lost: %s", reason)
+            if self._limits.model_recovery_timeout_s <= 0:
+                self._owner.on_leg_ended("model_lost", ModelLostError(reason))
+                return
+            self._uplink.lost(line.probe())
+            self._succession.lost(now_s)
+            self._owner.on_leg_state("recovering", RECOVERING)
+            self._perform(self._core.lost(samples_to_ms(self._heard_samples)))
+            self._retire(line)
+        self._consider()
+
+    # --- one session after another
+
+    def _consider(self) -> None:
+        """Replace the session when it is time to."""
+        if self._has_ended or not self._is_open:
+            return
+        now_s = self._loop.time()
+        match self._succession.verdict(now_s, is_calm=self._is_calm()):
+            case Verdict.CONNECT:
+                self._succession.connecting()
+                self._wants_line = True
+                self._wake.set()
+            case Verdict.SWITCH:
+                self._switch(now_s)
+            case Verdict.GIVE_UP:
+                self._owner.on_leg_ended(
+                    "model_lost", ModelLostError("no other session in time")
+                )
+
+    def _is_calm(self) -> bool:
+        return (
+            self._successor is not None
+            and self._core.is_between_turns
+            and not self._uplink.behind_ms
+            and self._uplink.is_quiet()
+        )
+
+    async def _connect(self) -> None:
+        """Open a line; it becomes the successor."""
+        config = self._config
+        line = ModelLine(config, self._open_line, self)
+        try:
+            timeout_s = self._limits.model_connect_timeout_s
+            async with asyncio.timeout(2 * timeout_s):
+                await line.open(min(timeout_s, MAX_ATTEMPT_S))
+        except (BridgeError, TimeoutError) as exc:
+            self._retire(line)
+            self._on_failed(exc, config)
+            return
+        except BaseException:
+            self._retired.append(line)  # `close` frees it
+            raise
+        if self._has_ended or config is not self._config:
+            self._retire(line)
+            if not self._has_ended:
+                self._succession.failed(self._loop.time(), can_retry=True)
+            return
+        self._successor = line
+        self._succession.prepared()
+        self._consider()
+
+    def _on_failed(self, exc: Exception, config: SessionConfig) -> None:
+        logger.info("no next session: %s", exc)
+        can_retry = not isinstance(exc, BridgeError) or exc.retryable
+        is_wish = config != self._line.config and not self._succession.is_lost
+        if self._has_ended:
+            return
+        self._succession.failed(self._loop.time(), can_retry=can_retry)
+        if is_wish and not can_retry and config is self._config:
+            # The service refuses what was wished for: the old session is still good.
+            assert isinstance(exc, BridgeError)
+            self._config = self._line.config
+            self._succession.withdraw()
+            self._owner.on_leg_state("live", "")
+            self._owner.on_leg_effect(fx.Notice(exc.code, exc.user_message))
+        elif self._succession.is_lost and not can_retry:
+            assert isinstance(exc, BridgeError)
+            self._owner.on_leg_ended(exc.code, exc)
+        self._consider()
+
+    def _switch(self, now_s: float) -> None:
+        """The successor takes over: from this instant every frame goes there."""
+        line, old = self._successor, self._line
+        assert line is not None
+        was_lost = self._succession.is_lost
+        self._line, self._successor = line, None
+        said_again, at_once = self._uplink.resume(at_once=line.takes_bursts)
+        if was_lost:
+            effects = self._core.begin(now_s, user_audio_follows=said_again)
+            self.n_recoveries += 1
+        else:
+            heard_ms = samples_to_ms(self._heard_samples)
+            effects = self._core.change_over(
+                heard_ms, now_s, user_audio_follows=said_again
+            )
+            self._retire(old)
+            self.n_handovers += 1
+        self._lost_packets += old.lost_packets
+        self._succession.settled(now_s, line.lifetime_s)
+        self._perform(effects)
+        for frame in at_once:
+            line.send_audio(frame)
+        if line.config != old.config:
+            self._owner.on_leg_config(line.config)
+        self._owner.on_leg_state("live", RECOVERED if was_lost else "")
+
+    def _drop_successor(self) -> None:
+        if self._successor is not None:
+            self._retire(self._successor)
+            self._successor = None
+
+    def _retire(self, line: ModelLine) -> None:
+        line.fail(ModelLostError("replaced"))
+        self._retired.append(line)
+        self._wake.set()
+
+    def _perform(self, effects: list[fx.Effect]) -> None:
         for effect in effects:
             match effect:
-                case rt.Send(event):
-                    self._transport.send_event(event)
-                case rt.Ready():
-                    if not self._ready.done():
-                        self._ready.set_result(None)
-                case rt.Rejected(message, param):
-                    self._owner.on_leg_ended(
-                        "model_rejected", _rejection(message, param)
-                    )
-                case rt.Ended(code, message):
+                case fx.Send(event):
+                    self._line.send_event(event)
+                case fx.SessionLost(code):
+                    self._line.on_model_lost(code)
+                case fx.Ended(code, message):
                     error = ModelLostError(code, user_message=message)
                     self._owner.on_leg_ended(code, error)
                 case _:
                     self._owner.on_leg_effect(effect)
 
 
-def _rejection(message: str, param: str) -> BridgeError:
-    if param.endswith("voice"):
-        return InvalidRequestError("voice: the voice service does not know this voice.")
-    return ModelRejectedError(f"session.update refused: {param}")
+async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
+    try:
+        await closing
+    except Exception:
+        # A line that cannot be closed must not end the conversation.
+        logger.exception("a line to the model did not close cleanly")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from server.realtime.config import SessionConfig
+from server.realtime.wire import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,17 @@ class ConversationEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageReported:
+    """One response has used tokens of the model service."""
+
+    session_id: str
+    conversation_id: str
+    response_id: str
+    model: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnding:
     """The session has begun to end: nobody can join it any more."""
 
@@ -189,6 +201,7 @@ HostEvent: TypeAlias = (
     | TextForTool
     | SessionStateChanged
     | ConversationEvent
+    | UsageReported
     | SessionEnding
     | SessionEnded
 )
@@ -208,3 +221,10 @@ class MediaLimits:
     client_silence_timeout_s: float = 15.0
     model_connect_timeout_s: float = 15.0
     model_silence_timeout_s: float = 3.0
+    model_recovery_timeout_s: float = 60.0
+    """So long is a lost model session tried to be replaced; 0: not at all."""
+    handover_lead_s: float = 300.0
+    """So long before its end a model session gets a successor."""
+    replay_max_items: int = 100
+    """Of the conversation, that a further model session is told; newest first."""
+    replay_max_chars: int = 16_000

@@ -6,142 +6,60 @@ not pass through here; only the decision to throw it away does.
 
 import itertools
 import json
-from collections import deque
-from dataclasses import dataclass
-from enum import Enum
-from typing import TypeAlias
 
 from server.realtime import wire
-from server.realtime.config import Json, SessionConfig
-from server.realtime.scheduler import ACTIVE_RESPONSE, METADATA_KEY, ResponseScheduler
+from server.realtime.config import Json
+from server.realtime.effects import (
+    CallTool,
+    Effect,
+    Ended,
+    Flush,
+    Notice,
+    Send,
+    SessionLost,
+    State,
+    StateChanged,
+    Used,
+)
+from server.realtime.failures import (
+    FATAL_ERRORS,
+    QUIET_ERRORS,
+    REPLAY_ERRORS,
+    SESSION_EXPIRED,
+    words_for,
+)
+from server.realtime.history import History, ReplayLimits
+from server.realtime.scheduler import METADATA_KEY, ResponseScheduler
 from server.realtime.transcripts import Transcript, Transcripts
 
-QUIET_ERRORS = frozenset(
-    {"response_cancel_not_active", "input_audio_buffer_commit_empty", ACTIVE_RESPONSE}
-)
-"""Answers to races that are nobody's fault."""
-FATAL_ERRORS = frozenset(
-    {
-        "session_expired",
-        "insufficient_quota",
-        "credit_balance_exhausted",
-        "billing_hard_limit_reached",
-        "account_deactivated",
-        "invalid_api_key",
-    }
-)
 MAX_REMEMBERED_NOTES = 1_024
-MAX_HELD_NOTES = 64
-UPDATE_EVENT_ID = "voicebridge_session_update"
-
-_FAILURES = {
-    "insufficient_quota": "The voice service's quota is used up.",
-    "rate_limit_exceeded": "The voice service is busy. Please try again in a moment.",
-    "session_expired": "The call has reached its maximum length and has ended.",
-    "content_filter": "The voice service declined to answer that.",
-}
-
-
-class State(Enum):
-    """What the user is shown."""
-
-    CONNECTING = "connecting"
-    LISTENING = "listening"
-    HEARING = "hearing"
-    THINKING = "thinking"
-    SPEAKING = "speaking"
-    TOOL = "tool"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send this event to the service."""
-
-    event: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The session is configured; calls may begin."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The service refused our configuration; the call cannot begin."""
-
-    message: str
-    param: str
-
-
-@dataclass(frozen=True, slots=True)
-class Flush:
-    """Throw away every sample of the assistant that was not heard yet."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class StateChanged:
-    """The user is to be shown another state."""
-
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class CallTool:
-    """Run a tool, then report `tool_finished`; `arguments` is a JSON string."""
-
-    call_id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something went wrong, the call goes on; `message` is for the user."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The service has ended the session; `message` is for the user."""
-
-    code: str
-    message: str
-
-
-Effect: TypeAlias = (
-    Send
-    | Ready
-    | Rejected
-    | Flush
-    | StateChanged
-    | Transcript
-    | CallTool
-    | Notice
-    | Ended
+BROKEN_OFF = (
+    "The connection broke off while you were speaking. The user heard your last "
+    "message only as far as it is written here. Go on from there, without repeating it."
 )
 
 
 class RealtimeCore:
-    """The model session's side of the conversation.
+    """The model's side of a conversation, over one session after another.
 
-    Each method returns the effects in the order in which they must be performed. Call
-    `advance` about once a second: it releases what waited for time only.
+    It begins without a session. `begin` says that one is configured, `lost` that it is
+    gone; what happens in between is kept and told to the next one. Each method returns
+    the effects in the order in which they must be performed. Call `advance` about once
+    a second: it releases what waited for time only.
     """
 
-    def __init__(self, config: SessionConfig) -> None:
-        self._config = config
+    def __init__(self, limits: ReplayLimits = ReplayLimits()) -> None:  # noqa: B008
+        """
+        Args:
+            limits: how much of the conversation a further session is told.
+        """
+        self._limits = limits
         self._scheduler = ResponseScheduler()
         self._transcripts = Transcripts()
+        self._history = History()
         self._ids = itertools.count(1)
         self._narrated: dict[str, None] = {}
         """Keys of what was narrated, oldest first; bounded."""
-        self._held_notes: deque[tuple[str, bool]] = deque(maxlen=MAX_HELD_NOTES)
-        """Text and whether to speak; of more than fit, the oldest go."""
         self._is_ready = False
         self._has_ended = False
         self._playing_id: str | None = None
@@ -153,10 +71,67 @@ class RealtimeCore:
         """What the user is shown now."""
         return self._shown
 
+    @property
+    def is_playing(self) -> bool:
+        """True while the service plays an answer."""
+        return self._playing_id is not None
+
+    @property
+    def is_between_turns(self) -> bool:
+        """Nobody speaks, nothing is being answered, all that was said is written."""
+        scheduler = self._scheduler
+        return (
+            self._is_ready
+            and not scheduler.user_is_speaking
+            and not scheduler.expects_answer
+            and not scheduler.has_request
+            and scheduler.active_id is None
+            and self._playing_id is None
+            and not self._history.awaits_words
+        )
+
+    def begin(self, now_s: float, *, user_audio_follows: bool = False) -> list[Effect]:
+        """A session is configured; it is told what there was before it.
+
+        Args:
+            now_s: the time.
+            user_audio_follows: what the user said meanwhile is sent next; the service
+                will answer that by itself.
+        """
+        if self._has_ended:
+            return []
+        self._is_ready = True
+        if user_audio_follows:
+            self._scheduler.expect_answer(now_s)
+        running = self._scheduler.running_calls
+        items = self._history.replay(self._limits, running=running)
+        told: list[Effect] = [Send(self._create_item(item)) for item in items]
+        return told + self._settle(now_s)
+
+    def lost(self, heard_ms: float) -> list[Effect]:
+        """The session is gone.
+
+        Args:
+            heard_ms: how much of the answer that was playing, if any, was played.
+        """
+        if self._has_ended:
+            return []
+        effects = self._break_off(heard_ms)
+        self._is_ready = False
+        return effects + self._show(self._current_state())
+
+    def change_over(
+        self, heard_ms: float, now_s: float, *, user_audio_follows: bool
+    ) -> list[Effect]:
+        """Another session, configured already, takes the place of this one."""
+        effects = self._break_off(heard_ms)
+        return effects + self.begin(now_s, user_audio_follows=user_audio_follows)
+
     def receive(self, event: wire.ServerEvent, now_s: float) -> list[Effect]:
         """One event of the service."""
         if self._has_ended:
             return []
+        self._history.note(event)
         effects = self._handle(event, now_s)
         return effects + self._settle(now_s)
 
@@ -171,13 +146,13 @@ class RealtimeCore:
             call_id, wants_answer=speak
         ):
             return []
+        self._history.output(call_id, output)
         item = {"type": "function_call_output", "call_id": call_id, "output": output}
-        effects: list[Effect] = [Send(self._create_item(item))]
-        return effects + self._settle(now_s)
+        return [*self._tell(item), *self._settle(now_s)]
 
     def say_text(self, text: str, now_s: float) -> list[Effect]:
-        """Text typed by the user."""
-        if self._has_ended or not self._is_ready:
+        """Text typed by the user; without a session it waits for the next one."""
+        if self._has_ended:
             return []
         item_id = f"voicebridge_text_{next(self._ids)}"
         item = {
@@ -186,26 +161,24 @@ class RealtimeCore:
             "role": "user",
             "content": [{"type": "input_text", "text": text}],
         }
+        self._history.text(item_id, "user", text)
         self._scheduler.text_sent(item_id)
-        effects: list[Effect] = [
+        return [
             Transcript("user", item_id, text, final=True),
-            Send(self._create_item(item)),
+            *self._tell(item),
+            *self._settle(now_s),
         ]
-        return effects + self._settle(now_s)
 
     def narrate(self, key: str, text: str, speak: bool, now_s: float) -> list[Effect]:
         """Context that no user said; with `speak` the model is to answer it.
 
-        What has a known key is not told again. Before the session is ready it waits.
+        What has a known key is not told again. Without a session it waits.
         """
         if self._has_ended or key in self._narrated:
             return []
         self._narrated[key] = None
         while len(self._narrated) > MAX_REMEMBERED_NOTES:
             self._narrated.pop(next(iter(self._narrated)))
-        if not self._is_ready:
-            self._held_notes.append((text, speak))
-            return []
         return [*self._send_note(text, speak), *self._settle(now_s)]
 
     def interrupt(self, now_s: float) -> list[Effect]:
@@ -232,10 +205,6 @@ class RealtimeCore:
 
     def _handle(self, event: wire.ServerEvent, now_s: float) -> list[Effect]:
         match event:
-            case wire.SessionCreated():
-                return [Send(self._session_update())]
-            case wire.SessionUpdated():
-                return self._become_ready()
             case wire.ServiceError():
                 return self._handle_error(event)
             case wire.SpeechStarted():
@@ -284,15 +253,6 @@ class RealtimeCore:
                 ]
         return []
 
-    def _become_ready(self) -> list[Effect]:
-        if self._is_ready:
-            return []
-        self._is_ready = True
-        held = list(self._held_notes)
-        self._held_notes.clear()
-        sent = [e for text, speak in held for e in self._send_note(text, speak)]
-        return [Ready(), *sent]
-
     def _send_note(self, text: str, speak: bool) -> list[Effect]:
         item_id = f"voicebridge_note_{next(self._ids)}"
         item = {
@@ -301,19 +261,20 @@ class RealtimeCore:
             "role": "system",
             "content": [{"type": "input_text", "text": text}],
         }
+        self._history.text(item_id, "system", text)
         if speak:
             self._scheduler.text_sent(item_id)
-        return [Send(self._create_item(item))]
+        return self._tell(item)
 
     def _handle_error(self, event: wire.ServiceError) -> list[Effect]:
         if event.code in FATAL_ERRORS:
-            message = _FAILURES.get(event.code, "The voice service ended the call.")
             self._has_ended = True
-            return [*self._show(State.ENDED), Ended(event.code, message)]
-        if event.client_event_id == UPDATE_EVENT_ID and not self._is_ready:
-            return [Rejected(event.message, event.param)]
+            ended = Ended(event.code, words_for(event.code))
+            return [*self._show(State.ENDED), ended]
+        if event.code == SESSION_EXPIRED:
+            return [SessionLost(event.code)]
         ours = self._scheduler.request_failed(event.client_event_id, event.code)
-        if event.code in QUIET_ERRORS:
+        if event.code in QUIET_ERRORS | REPLAY_ERRORS:
             return []
         what = "could not answer" if ours else "reported a problem"
         return [Notice("model_error", f"The voice service {what} ({event.code}).")]
@@ -338,6 +299,7 @@ class RealtimeCore:
             item.call_id, response_id
         ):
             return []
+        self._history.call(item, response_id)
         return [CallTool(item.call_id, item.name, item.arguments)]
 
     def _finish_response(self, event: wire.ResponseDone) -> list[Effect]:
@@ -349,9 +311,45 @@ class RealtimeCore:
         if event.status == "failed" or (
             event.status == "incomplete" and code == "content_filter"
         ):
-            message = _FAILURES.get(code, "The voice service could not answer.")
+            message = words_for(code, "The voice service could not answer.")
             effects.append(Notice("response_failed", message))
+        if event.usage is not None:
+            effects.append(Used(event.response_id, event.usage))
         return effects
+
+    def _break_off(self, heard_ms: float) -> list[Effect]:
+        """Nothing more comes of the session; what was under way is settled.
+
+        An answer of which nothing was heard is forgotten and asked for again. One that
+        was heard in part ends there, and the model is asked to go on.
+        """
+        scheduler = self._scheduler
+        playing_id, response_id = self._playing_id, scheduler.active_id
+        self._playing_id = self._flushed_id = None
+        user_is_speaking = scheduler.user_is_speaking
+        is_owed = scheduler.expects_answer and not self._history.awaits_words
+        scheduler.line_lost()
+        withdrawn = [
+            Transcript("user", item_id, "", final=True)
+            for item_id in self._history.forget_unwritten()
+            if self._transcripts.forget(item_id)
+        ]
+        interrupted_id = playing_id or response_id
+        if interrupted_id is not None:
+            heard = heard_ms if playing_id is not None else None
+            is_owed = self._history.break_off(interrupted_id, heard)
+            if scheduler.runs_calls_of(interrupted_id):
+                is_owed = False  # their outputs will be answered
+            if is_owed and heard is not None and not user_is_speaking:
+                note_id = f"voicebridge_note_{next(self._ids)}"
+                self._history.text(note_id, "system", BROKEN_OFF)
+        if is_owed and not user_is_speaking:
+            scheduler.want_answer("broken off")
+        return [*withdrawn, *self._transcripts.finish_all()]
+
+    def _tell(self, item: Json) -> list[Effect]:
+        """An item for the session; without one it is told with all the rest."""
+        return [Send(self._create_item(item))] if self._is_ready else []
 
     def _settle(self, now_s: float) -> list[Effect]:
         """What follows from the new situation: a request, another state."""
@@ -391,13 +389,6 @@ class RealtimeCore:
             return []
         self._shown = state
         return [StateChanged(state)]
-
-    def _session_update(self) -> Json:
-        return {
-            "type": "session.update",
-            "event_id": UPDATE_EVENT_ID,
-            "session": self._config.session(),
-        }
 
     def _create_item(self, item: Json) -> Json:
         return {

@@ -55,6 +55,15 @@ class ResponseScheduler:
         """True between the end of speech and the response it should bring."""
         return self._speech_ended_at_s is not None
 
+    @property
+    def has_request(self) -> bool:
+        """True while a response we asked for has not begun."""
+        return self._request is not None
+
+    def runs_calls_of(self, response_id: str) -> bool:
+        """Whether a call made by this response is still being run."""
+        return any(self._group_of.get(c) == response_id for c in self._running)
+
     def call_started(self, call_id: str, response_id: str) -> bool:
         """Note a function call; False when it is known already."""
         if call_id in self._group_of:
@@ -94,6 +103,28 @@ class ResponseScheduler:
         """The user has finished; the service will normally answer by itself."""
         self.user_is_speaking = False
         self._speech_ended_at_s = now_s
+
+    def expect_answer(self, now_s: float) -> None:
+        """What the user says is about to be heard: the service answers by itself."""
+        self._speech_ended_at_s = now_s
+
+    def want_answer(self, key: str) -> None:
+        """Something the service has already wants an answer."""
+        self._waiting[key] = True
+
+    def line_lost(self) -> None:
+        """The session is gone: nobody speaks, nothing is active.
+
+        Inputs without an answer keep waiting; those of a request that brought no
+        response begin to wait again.
+        """
+        if self._request is not None:
+            self._waiting.update(self._request.inputs)
+        self._request = self._refusable = None
+        self._seen_by_active = frozenset()
+        self.active_id = None
+        self.user_is_speaking = False
+        self._speech_ended_at_s = None
 
     def response_created(self, response_id: str, request_id: str | None) -> None:
         """A response began; request_id is our mark in its metadata, if there."""

@@ -27,17 +27,32 @@ class Transcripts:
 
     def __init__(self) -> None:
         self._texts: OrderedDict[str, str] = OrderedDict()
+        self._roles: dict[str, Role] = {}
 
     def add(self, role: Role, item_id: str, delta: str) -> Transcript:
         """One more piece; the whole text so far comes back."""
         text = (self._texts.pop(item_id, "") + delta)[:MAX_TEXT_CHARS]
         self._texts[item_id] = text
+        self._roles[item_id] = role
         while len(self._texts) > MAX_ITEMS:
-            self._texts.popitem(last=False)
+            oldest, _ = self._texts.popitem(last=False)
+            del self._roles[oldest]
         return Transcript(role, item_id, text, final=False)
 
     def finish(self, role: Role, item_id: str, text: str) -> Transcript:
         """The final text; an empty one keeps what was collected."""
         collected = self._texts.pop(item_id, "")
+        self._roles.pop(item_id, None)
         final = (text or collected).strip()[:MAX_TEXT_CHARS]
         return Transcript(role, item_id, final, final=True)
+
+    def finish_all(self) -> list[Transcript]:
+        """Nothing more comes: the texts as far as they got."""
+        return [
+            self.finish(self._roles[item_id], item_id, "") for item_id in [*self._texts]
+        ]
+
+    def forget(self, item_id: str) -> bool:
+        """Drop what was collected of an item; whether there was anything."""
+        self._roles.pop(item_id, None)
+        return self._texts.pop(item_id, None) is not None

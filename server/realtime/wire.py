@@ -7,6 +7,7 @@ Source: realtime-api notes, sections 4 and 6.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -27,6 +28,32 @@ class Item:
     call_id: str = ""
     name: str = ""
     arguments: str = ""
+    text: str = ""
+    """Written content, all parts together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one response, as they are billed; cached ones are part of input."""
+
+    text_in: int = 0
+    audio_in: int = 0
+    image_in: int = 0
+    cached_text_in: int = 0
+    cached_audio_in: int = 0
+    cached_image_in: int = 0
+    text_out: int = 0
+    audio_out: int = 0
+
+    @property
+    def input_tokens(self) -> int:
+        """Everything the model read, cached or not."""
+        return self.text_in + self.audio_in + self.image_in
+
+    @property
+    def output_tokens(self) -> int:
+        """Everything it wrote and said."""
+        return self.text_out + self.audio_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +73,14 @@ class Malformed:
 @dataclass(frozen=True, slots=True)
 class SessionCreated:
     session_id: str
+    expires_at_s: int
+    """Since the epoch; 0 when the service does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionUpdated:
     session_id: str
+    expires_at_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +144,17 @@ class OutputTranscriptDone:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputAudioDelta:
+    """Samples of an answer; over a WebSocket only."""
+
+    item_id: str
+    response_id: str
+    content_index: int
+    audio: str
+    """Base64 of PCM16, 24 kHz, mono."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseCreated:
     response_id: str
     metadata: Mapping[str, str]
@@ -132,6 +173,7 @@ class ResponseDone:
     reason: str
     error_code: str
     output: tuple[Item, ...]
+    usage: Usage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +206,7 @@ ServerEvent: TypeAlias = (
     | InputTranscriptFailed
     | OutputTranscriptDelta
     | OutputTranscriptDone
+    | OutputAudioDelta
     | ResponseCreated
     | OutputItemDone
     | ResponseDone
@@ -197,7 +240,9 @@ def _text(fields: Fields, key: str) -> str:
 
 def _int(fields: Fields, key: str) -> int:
     value = fields.get(key)
-    return int(value) if isinstance(value, int | float) else 0
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return 0
+    return int(value)
 
 
 def _map(fields: Fields, key: str) -> Fields:
@@ -214,7 +259,41 @@ def _item(fields: Fields) -> Item:
         call_id=_text(fields, "call_id"),
         name=_text(fields, "name"),
         arguments=_text(fields, "arguments"),
+        text=_content_text(fields.get("content")),
     )
+
+
+def _content_text(content: object) -> str:
+    parts = content if isinstance(content, list) else []
+    texts = (_text(part, "text") for part in parts if isinstance(part, dict))
+    return " ".join(text for text in texts if text)
+
+
+def _usage(fields: Fields) -> Usage | None:
+    if not fields:
+        return None
+    given = _map(fields, "input_token_details")
+    cached = _map(given, "cached_tokens_details")
+    made = _map(fields, "output_token_details")
+    if not given and not made:
+        # Without details everything counts as what costs most.
+        n_in, n_out = _int(fields, "input_tokens"), _int(fields, "output_tokens")
+        return Usage(audio_in=n_in, audio_out=n_out)
+    return Usage(
+        text_in=_int(given, "text_tokens"),
+        audio_in=_int(given, "audio_tokens"),
+        image_in=_int(given, "image_tokens"),
+        cached_text_in=_int(cached, "text_tokens"),
+        cached_audio_in=_int(cached, "audio_tokens"),
+        cached_image_in=_int(cached, "image_tokens"),
+        text_out=_int(made, "text_tokens"),
+        audio_out=_int(made, "audio_tokens"),
+    )
+
+
+def _session(fields: Fields) -> tuple[str, int]:
+    session = _map(fields, "session")
+    return _text(session, "id"), _int(session, "expires_at")
 
 
 def _service_error(fields: Fields) -> ServiceError:
@@ -247,13 +326,14 @@ def _response_done(fields: Fields) -> ResponseDone:
         reason=_text(details, "reason"),
         error_code=_text(_map(details, "error"), "code"),
         output=tuple(_item(item) for item in items if isinstance(item, dict)),
+        usage=_usage(_map(response, "usage")),
     )
 
 
 _READERS: dict[str, Callable[[Fields], ServerEvent]] = {
     "error": _service_error,
-    "session.created": lambda f: SessionCreated(_text(_map(f, "session"), "id")),
-    "session.updated": lambda f: SessionUpdated(_text(_map(f, "session"), "id")),
+    "session.created": lambda f: SessionCreated(*_session(f)),
+    "session.updated": lambda f: SessionUpdated(*_session(f)),
     "input_audio_buffer.speech_started": lambda f: SpeechStarted(_text(f, "item_id")),
     "input_audio_buffer.speech_stopped": lambda f: SpeechStopped(_text(f, "item_id")),
     "conversation.item.added": lambda f: ItemAdded(_item(_map(f, "item"))),
@@ -281,6 +361,12 @@ _READERS: dict[str, Callable[[Fields], ServerEvent]] = {
     "response.output_text.done": lambda f: OutputTranscriptDone(
         _text(f, "item_id"), _text(f, "response_id"), _text(f, "text")
     ),
+    "response.output_audio.delta": lambda f: OutputAudioDelta(
+        _text(f, "item_id"),
+        _text(f, "response_id"),
+        _int(f, "content_index"),
+        _text(f, "delta"),
+    ),
     "response.created": _response_created,
     "response.output_item.done": lambda f: OutputItemDone(
         _text(f, "response_id"), _item(_map(f, "item"))
@@ -293,6 +379,7 @@ _READERS: dict[str, Callable[[Fields], ServerEvent]] = {
 
 _BETA_NAMES = {
     "conversation.item.created": "conversation.item.added",
+    "response.audio.delta": "response.output_audio.delta",
     "response.audio_transcript.delta": "response.output_audio_transcript.delta",
     "response.audio_transcript.done": "response.output_audio_transcript.done",
     "response.text.delta": "response.output_text.delta",

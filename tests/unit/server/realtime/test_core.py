@@ -6,36 +6,26 @@ from typing import Any
 import pytest
 
 from server.realtime import wire
-from server.realtime.config import SessionConfig
-from server.realtime.core import (
+from server.realtime.core import RealtimeCore
+from server.realtime.effects import (
     CallTool,
     Effect,
     Ended,
     Flush,
     Notice,
-    Ready,
-    RealtimeCore,
-    Rejected,
     Send,
+    SessionLost,
     State,
     StateChanged,
 )
 from server.realtime.transcripts import Transcript
-
-CONFIG = SessionConfig(
-    model="gpt-realtime-2.1",
-    voice="marin",
-    system_prompt="You are {agent_name}.",
-    agent_name="Ada",
-    transcription_model="gpt-4o-mini-transcribe",
-)
 
 
 class Session:
     """A core and a short way to write events."""
 
     def __init__(self) -> None:
-        self.core = RealtimeCore(CONFIG)
+        self.core = RealtimeCore()
         self.now_s = 0.0
 
     def get(self, kind: str, **fields: Any) -> list[Effect]:
@@ -71,8 +61,7 @@ class Session:
 @pytest.fixture
 def live() -> Session:
     session = Session()
-    session.get("session.created", session={"id": "s1"})
-    session.get("session.updated", session={"id": "s1"})
+    session.core.begin(0.0)
     return session
 
 
@@ -82,43 +71,6 @@ def of_type(effects: list[Effect], kind: type) -> list[Any]:
 
 def sent(effects: list[Effect]) -> list[str]:
     return [e.event["type"] for e in of_type(effects, Send)]
-
-
-def test_it_configures_the_session_it_was_given() -> None:
-    session = Session()
-    effects = session.get("session.created", session={"id": "s1"})
-
-    assert sent(effects) == ["session.update"]
-    update = effects[0]
-    assert isinstance(update, Send)
-    assert update.event["session"]["instructions"] == "You are Ada."
-    assert session.core.state is State.CONNECTING
-
-
-def test_it_is_ready_once_the_configuration_is_accepted() -> None:
-    session = Session()
-    session.get("session.created", session={"id": "s1"})
-    effects = session.get("session.updated", session={"id": "s1"})
-
-    assert of_type(effects, Ready) == [Ready()]
-    assert of_type(effects, StateChanged) == [StateChanged(State.LISTENING)]
-    assert of_type(session.get("session.updated", session={"id": "s1"}), Ready) == []
-
-
-def test_a_refused_configuration_is_said_with_its_field() -> None:
-    session = Session()
-    update = session.get("session.created", session={"id": "s1"})[0]
-    assert isinstance(update, Send)
-    error = {
-        "code": "invalid_value",
-        "param": "session.audio.output.voice",
-        "message": "no such voice",
-        "event_id": update.event["event_id"],
-    }
-
-    effects = session.get("error", error=error)
-
-    assert effects == [Rejected("no such voice", "session.audio.output.voice")]
 
 
 def test_states_follow_a_spoken_turn(live: Session) -> None:
@@ -324,10 +276,16 @@ def test_a_failed_response_is_told_in_words(live: Session) -> None:
     assert "busy" in notice.message
 
 
-def test_expiry_ends_the_session_and_nothing_follows(live: Session) -> None:
-    effects = live.error("session_expired")
+def test_expiry_asks_for_another_session_and_ends_nothing(live: Session) -> None:
+    assert live.error("session_expired") == [SessionLost("session_expired")]
+    assert live.core.state is State.LISTENING
 
-    assert of_type(effects, Ended)[0].code == "session_expired"
+
+def test_a_quota_that_is_used_up_ends_it_and_nothing_follows(live: Session) -> None:
+    effects = live.error("insufficient_quota")
+
+    assert of_type(effects, Ended)[0].code == "insufficient_quota"
+    assert "quota" in of_type(effects, Ended)[0].message
     assert live.core.state is State.ENDED
     assert live.get("response.created", response={"id": "r9"}) == []
     assert live.core.tool_finished("c1", "x", 0) == []
