@@ -1,8 +1,8 @@
 /**
  * Worker that owns the audio data channel, so that audio never waits for the page.
  *
- * In: `{type: "start", channel, capture, playout}`, `{type: "stats"}`,
- * `{type: "close"}`. Out: `open`, `close`, `text`, `stats`.
+ * In: `{type: "start", channel, capture, playout}`, `{type: "use", framing}`,
+ * `{type: "stats"}`, `{type: "close"}`. Out: `open`, `close`, `text`, `stats`.
  */
 
 import { AudioPump } from "./audio-pump.js";
@@ -18,6 +18,7 @@ self.onmessage = ({ data }) => {
       ontext: (text) => self.postMessage({ type: "text", text }),
     });
   }
+  if (data.type === "use") pump?.use(data.framing);
   if (data.type === "stats" && pump) {
     self.postMessage({ type: "stats", stats: pump.stats() });
   }

@@ -18,8 +18,9 @@ class FakePort {
   }
 }
 
-function setUp({ readyState = "open" } = {}) {
+function setUp({ readyState = "open", protocol = "" } = {}) {
   const channel = {
+    protocol,
     readyState,
     bufferedAmount: 0,
     sent: [],
@@ -53,10 +54,14 @@ test("frames go out as they come and in as they come", () => {
   assert.deepEqual(channel.sent, [out]);
   assert.deepEqual(playout.taken, [back]);
   assert.deepEqual(pump.stats(), {
+    framing: "raw",
     framesSent: 1,
     framesDropped: 0,
     framesReceived: 1,
     bytesReceived: 960,
+    bytesSent: 960,
+    lost: 0,
+    late: 0,
   });
 });
 
@@ -104,4 +109,26 @@ test("closed, it sends no more", () => {
 
   assert.deepEqual(channel.sent, []);
   assert.equal(channel.readyState, "closed");
+});
+
+test("a channel that asked for a framing is silent until hello has named it", () => {
+  const { channel, capture, playout, pump } = setUp({ protocol: "pcm16.v1" });
+
+  capture.give(frame());
+  channel.onmessage({ data: frame() });
+  assert.deepEqual(channel.sent, []);
+  assert.deepEqual(playout.taken, []);
+
+  pump.use("pcm16.v1");
+  capture.give(new Int16Array(480).fill(7).buffer);
+  assert.equal(channel.sent[0].byteLength, 968);
+});
+
+test("a bridge that knows no framing gets headerless frames", () => {
+  const { channel, capture, pump } = setUp({ protocol: "opus.v1" });
+
+  pump.use("raw");
+  capture.give(frame());
+
+  assert.equal(channel.sent[0].byteLength, 960);
 });
