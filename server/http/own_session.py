@@ -62,7 +62,7 @@ def own_session(scope: Scope) -> _Find:
 def moderates(principal: Principal, session: Session) -> bool:
     """Whether the caller may decide for others: everybody who was not invited."""
     if principal.kind == "client":
-        return not session.seats.get(principal.client_id or "", True)
+        return not session.is_guest(principal.client_id or "unknown")
     return "moderate" in principal.scopes
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.auth.principal import AnyPrincipal, ApiPrincipal
-from server.errors import InvalidRequestError
+from server.errors import ForbiddenError, InvalidRequestError
 from server.http.answers import body, errors
 from server.http.body import read_json
 from server.http.own_session import (
@@ -18,6 +18,7 @@ from server.http.own_session import (
     SessionToModerate,
     SessionToRead,
     SessionToTalkIn,
+    moderates,
 )
 from server.http.realtime import iso_time
 from server.media.protocol import Participant
@@ -235,6 +236,8 @@ async def type_text(
 ) -> Accepted:
     """Typed text for the assistant, the agent team or the coding agent."""
     typed = await read_json(request, TypedText)
+    if typed.target != "voice" and not moderates(principal, session):
+        raise ForbiddenError("a guest sends work to the agents")
     client_id = principal.client_id or ""
     registry.type_text(session, typed.text, typed.target, client_id=client_id)
     return Accepted()

@@ -307,6 +307,9 @@ class SessionRegistry:
                 session.state = event.state
             case ToolRequested():
                 session.executor.submit(event.call_id, event.name, event.arguments)
+            case ToolConfirmed() | TextForTool() if session.is_guest(event.client_id):
+                # The data channel has no other answer; the page offers guests neither.
+                logger.info("session %s: a guest decides nothing", session.session_id)
             case ToolConfirmed():
                 by = session.name_of(event.client_id) or "a participant"
                 session.executor.confirm(event.call_id, event.approve, by)

@@ -57,6 +57,13 @@ class Session:
         """The id in the URLs."""
         return self.info.session_id
 
+    def is_guest(self, client_id: str) -> bool:
+        """Whether a browser came by invitation; an unknown one is taken for a guest.
+
+        No id at all is the REST API, which has asked for better credentials.
+        """
+        return bool(client_id) and self.seats.get(client_id, True)
+
     def name_of(self, client_id: str | None) -> str:
         """The display name of a browser that is here; empty when it has none."""
         names = (p.name for p in self.participants if p.client_id == client_id)

@@ -175,6 +175,11 @@ async def test_an_invited_guest_talks_but_decides_nothing(keyed: Bridge) -> None
                 await http.post(f"{path}/invite", json={}, headers=me),
                 await http.post(f"{path}/recording", json={"on": True}, headers=me),
                 await http.post(f"{path}/tools/c", json={"approve": True}, headers=me),
+                await http.post(
+                    f"{path}/text",
+                    json={"text": "rm", "target": "coding_agent"},
+                    headers=me,
+                ),
                 await http.delete(path, headers=me),
                 await http.delete(path, headers=bearer(invitation["token"])),
                 await http.post(
