@@ -1,6 +1,7 @@
 """`voicebridge serve`: the bridge and the page on one port."""
 
 import argparse
+import gc
 import json
 import logging
 import socket
@@ -96,6 +97,9 @@ def _serve(settings: Settings, listener: socket.socket, *, announce: bool) -> in
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def on_listening() -> None:
+        # What lives from here on lives for ever: keep the collector off it.
+        gc.collect()
+        gc.freeze()
         if announce:
             print(json.dumps({"event": "listening", "url": url}), flush=True)
         else:

@@ -3,7 +3,6 @@
 The first SIGTERM or SIGINT lets calls finish, the second ends them at once.
 """
 
-import gc
 import logging
 import signal
 import socket
@@ -26,7 +25,11 @@ MAX_SOCKET_MESSAGE_BYTES = 1024 * 1024
 
 
 def make_server(
-    app: FastAPI, settings: Settings, *, on_listening: Callable[[], None]
+    app: FastAPI,
+    settings: Settings,
+    *,
+    on_listening: Callable[[], None],
+    book: ConnectionBook | None = None,
 ) -> "BridgeServer":
     """The server, not yet running.
 
@@ -34,11 +37,12 @@ def make_server(
         app: the whole application.
         settings: everything that can be configured.
         on_listening: called once requests are answered.
+        book: bounds connections; by default as the settings say.
     """
     proxies = [p.strip() for p in settings.trusted_proxies.split(",") if p.strip()]
     config = uvicorn.Config(
         app,
-        http=bounded(ConnectionBook(trusted=proxies)),
+        http=bounded(book or ConnectionBook(trusted=proxies)),
         forwarded_allow_ips=proxies,
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         loop=_loop_kind(),
@@ -70,12 +74,8 @@ class BridgeServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, then the announcement."""
         await super().startup(sockets)
-        if self.should_exit:
-            return
-        # What lives from here on lives for ever: keep the collector off it.
-        gc.collect()
-        gc.freeze()
-        self._on_listening()
+        if not self.should_exit:
+            self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """From a signal: only note it, anything may be under way."""
