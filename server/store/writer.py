@@ -111,6 +111,8 @@ class Writer:
         self._in_flight: list[Record] = []
         """Taken from memory, not yet known to be anywhere else."""
         self._in_flight_since_s = 0.0
+        self._moving: list[Record] = []
+        """Taken from memory, on their way into the spill file."""
         self._waiters: dict[_Id, asyncio.Future[Receipt]] = {}
         self._idle_waiters: list[asyncio.Future[None]] = []
         self._drain_wake = asyncio.Event()
@@ -133,7 +135,7 @@ class Writer:
     @property
     def n_waiting(self) -> int:
         """Records in memory."""
-        return len(self._buffer) + len(self._in_flight)
+        return len(self._buffer) + len(self._in_flight) + len(self._moving)
 
     @property
     def coalesced(self) -> int:
@@ -255,6 +257,9 @@ class Writer:
                 self._buffer.release_partials(self._loop.time())
             now_s = self._loop.time()
             self._buffer.mature(now_s)
+            if self._moving:
+                async with self._spill_lock:
+                    continue  # now it is known where they are
             if closes_at_s is not None and (
                 now_s > closes_at_s or not (self.has_backlog or self._buffer.n_waiting)
             ):
@@ -425,7 +430,7 @@ class Writer:
         """
         async with self._spill_lock:
             in_flight = self._in_flight
-            waiting = self._buffer.take(self._buffer.n_waiting)
+            self._moving = waiting = self._buffer.take(self._buffer.n_waiting)
             records = in_flight + waiting
             if not records:
                 return
@@ -441,6 +446,8 @@ class Writer:
                 # Written or not, twice is better than never.
                 self._buffer.put_back(waiting, self._loop.time())
                 raise
+            finally:
+                self._moving = []
             self._disk_failed = False
             if self._in_flight is in_flight:
                 self._in_flight = []
