@@ -21,6 +21,7 @@ from reports.calls import CallsAtLoad
 from reports.machine import this_machine
 from reports.model import Block, Outcome
 from reports.plots import NoPlotsError
+from simulator.peer import LEGS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument(
         "--leg",
-        choices=("datachannel", "track"),
+        choices=LEGS,
         default="datachannel",
         help="how the browsers carry audio (default datachannel)",
     )

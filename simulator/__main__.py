@@ -20,7 +20,7 @@ from simulator.bridge_api import CallFailedError
 from simulator.console import describe
 from simulator.network import PRESETS, Profile, profile_from_mapping
 from simulator.network.spec import change_from_text, conditions_from_text
-from simulator.peer import Leg
+from simulator.peer import LEGS, Leg
 from simulator.run import RunPlan, RunResult, run
 from simulator.scenario import SCENARIOS, Scenario, conversation, tones
 from simulator.scenario_file import read_scenario
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--leg",
-        choices=("datachannel", "track"),
+        choices=LEGS,
         default="datachannel",
         help="how the browser carries audio (default %(default)s)",
     )

@@ -17,6 +17,17 @@ QUEUED_FRAMES = 50
 """A sender a second behind has lost its network: the oldest frames go first."""
 
 
+def opus_encoder(bit_rate_bps: int, *, application: str) -> Any:
+    """An encoder for frames of 20 ms at 24 kHz mono."""
+    codec: Any = CodecContext.create("libopus", "w")
+    codec.sample_rate = RATE_HZ
+    codec.layout = "mono"
+    codec.format = "s16"
+    codec.bit_rate = bit_rate_bps
+    codec.options = {"application": application, "frame_duration": "20"}
+    return codec
+
+
 class MicrophoneTrack(MediaStreamTrack):
     """Encoded Opus frames on their way to the sender.
 
@@ -29,12 +40,7 @@ class MicrophoneTrack(MediaStreamTrack):
     def __init__(self) -> None:
         super().__init__()
         self._packets: asyncio.Queue[Packet[Any] | None] = asyncio.Queue(QUEUED_FRAMES)
-        self._codec = CodecContext.create("libopus", "w")
-        self._codec.sample_rate = RATE_HZ
-        self._codec.layout = "mono"
-        self._codec.format = "s16"
-        self._codec.bit_rate = BIT_RATE_BPS
-        self._codec.options = {"application": "voip", "frame_duration": "20"}
+        self._codec = opus_encoder(BIT_RATE_BPS, application="voip")
         self._n_samples = 0
         self.n_dropped = 0
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
@@ -19,14 +18,28 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from simulator.channel_audio import ChannelAudio, channel_audio
 from simulator.eager_receiver import receive_eagerly
+from simulator.framing import Framing
 from simulator.ice import host_addresses
 from simulator.opus_track import Halver, MicrophoneTrack, frame_to_pcm
 from simulator.timeline import Pcm
 
 logger = logging.getLogger(__name__)
 
-Leg: TypeAlias = Literal["datachannel", "track"]
+Leg: TypeAlias = Literal["pcm", "framed", "opus", "track", "datachannel"]
+"""How audio travels; `datachannel` is what it was called when there was one way only,
+and means `framed`."""
+LEGS: tuple[Leg, ...] = ("pcm", "framed", "opus", "track", "datachannel")
+PROTOCOLS: dict[Leg, Framing | Literal[""]] = {
+    "pcm": "",
+    "framed": "pcm16.v1",
+    "datachannel": "pcm16.v1",
+    "opus": "opus.v1",
+}
+"""What the audio channel asks for; the bridge's `hello` says what it gets."""
+MAX_UNSENT_BYTES = {"raw": 4800, "pcm16.v1": 4840, "opus.v1": 900}
+"""The page's: audio that waits longer than 100 ms is old news."""
 LIFETIME_MS = 100
 """Audio older than this is not worth sending any more (the page's setting)."""
 
@@ -58,10 +71,19 @@ class Peer:
         self._opened = asyncio.Event()
         self._audio: RTCDataChannel | None = None
         self._track: MicrophoneTrack | None = None
-        if leg == "datachannel":
+        self._channel_audio: ChannelAudio | None = None
+        self.framing: Framing = "raw"
+        self.n_dropped = 0
+        """Microphone frames not sent because the network was behind."""
+        if leg != "track":
             self._audio = self._pc.createDataChannel(
-                "audio", ordered=False, maxPacketLifeTime=LIFETIME_MS
+                "audio",
+                ordered=False,
+                maxPacketLifeTime=LIFETIME_MS,
+                protocol=PROTOCOLS[leg],
             )
+            if not PROTOCOLS[leg]:
+                self._channel_audio = channel_audio("raw")
             self._audio.on("message", self._on_message)
         else:
             self._track = MicrophoneTrack()
@@ -92,8 +114,22 @@ class Peer:
         """Send one frame of 480 samples; dropped while the leg is not open."""
         if self._track is not None:
             self._track.put(frame)
-        elif self._audio is not None and self._audio.readyState == "open":
-            self._audio.send(frame.tobytes())
+            return
+        channel, audio = self._audio, self._channel_audio
+        if channel is None or audio is None or channel.readyState != "open":
+            return
+        message = audio.to_message(frame)
+        if message is None:
+            return
+        if channel.bufferedAmount > MAX_UNSENT_BYTES[self.framing]:
+            self.n_dropped += 1
+        else:
+            channel.send(message)
+
+    @property
+    def n_lost(self) -> int:
+        """Frames of the bridge that never came; 0 where nobody can see."""
+        return self._channel_audio.n_lost if self._channel_audio else 0
 
     def send_message(self, message: dict[str, Any]) -> None:
         """Send one JSON message; dropped while the channel is not open."""
@@ -122,9 +158,23 @@ class Peer:
     def _on_message(self, data: bytes | str) -> None:
         now_s = time.monotonic()
         if isinstance(data, str):
-            self._events.on_message(json.loads(data), now_s)
-        else:
-            self._events.on_audio(np.frombuffer(data, dtype="<i2"), now_s)
+            message = json.loads(data)
+            if isinstance(message, dict) and message.get("type") == "hello":
+                self._agree(message)
+            self._events.on_message(message, now_s)
+        elif self._channel_audio is not None:
+            for pcm in self._channel_audio.to_frames(data):
+                self._events.on_audio(pcm, now_s)
+
+    def _agree(self, hello: dict[str, Any]) -> None:
+        """Speak the framing the bridge names; an old one names none."""
+        if self._audio is None or self._channel_audio is not None:
+            return
+        named = hello.get("audio")
+        framing = named.get("framing") if isinstance(named, dict) else None
+        known: tuple[Framing, ...] = ("raw", "pcm16.v1", "opus.v1")
+        self.framing = next((f for f in known if f == framing), "raw")
+        self._channel_audio = channel_audio(self.framing)
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if self._reader is None and track.kind == "audio":

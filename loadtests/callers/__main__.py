@@ -33,6 +33,7 @@ from simulator.bridge_api import BridgeApi, Deadlines
 from simulator.capture import CaptureClock
 from simulator.conversation import Line
 from simulator.network import PRESETS, profile_from_mapping
+from simulator.peer import LEGS
 from simulator.relay import Relay
 from simulator.scenario import SCENARIOS
 
@@ -47,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="python -m loadtests.callers")
     add = arguments.add_argument
     add("--url", required=True)
-    add("--leg", choices=("datachannel", "track"), default="datachannel")
+    add("--leg", choices=LEGS, default="datachannel")
     add("--fake-url")
     add("--network", choices=sorted(PRESETS))
     add("--network-seed", type=int, default=0)

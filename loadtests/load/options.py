@@ -10,7 +10,7 @@ from typing import Any
 
 from loadtests.load.shapes import SHAPES, ShapeOptions
 
-LEGS = ("datachannel", "track")
+LEGS = ("pcm", "framed", "opus", "track", "datachannel")
 NETWORKS = ("lan", "wifi", "wifi-bad", "4g", "3g", "train", "satellite")
 
 
