@@ -9,9 +9,11 @@ import httpx
 
 from server.media.host import MediaHost, OpenTransport
 from server.media.protocol import HostEvent, MediaLimits
+from server.realtime.auto import AutoTransport, TransportMemory
 from server.realtime.signalling import ModelEndpoint, Signalling
 from server.realtime.transport import ModelTransport, TransportEvents
 from server.realtime.webrtc import WebRtcTransport
+from server.realtime.websocket import WebSocketTransport
 from server.rtc.ice import LOOPBACK_ONLY, IcePolicy
 from server.settings import Settings, is_loopback
 from server.workers.config import config_for
@@ -78,11 +80,39 @@ def make_media_door(
 
 
 def _transport_opener(settings: Settings, http: httpx.AsyncClient) -> OpenTransport:
+    memory = TransportMemory()
+    timeout_s = settings.model_http_timeout_s
+
     def open_transport(
         events: TransportEvents, endpoint: ModelEndpoint
     ) -> ModelTransport:
-        signalling = Signalling(http, endpoint, timeout_s=settings.model_http_timeout_s)
-        return WebRtcTransport(events, signalling, _model_policy(settings, endpoint))
+        host = urlsplit(endpoint.base_url).hostname or ""
+
+        def webrtc(events: TransportEvents) -> ModelTransport:
+            signalling = Signalling(http, endpoint, timeout_s=timeout_s)
+            policy = _model_policy(settings, endpoint)
+            return WebRtcTransport(events, signalling, policy)
+
+        def websocket(events: TransportEvents) -> ModelTransport:
+            return WebSocketTransport(
+                events,
+                endpoint,
+                timeout_s=timeout_s,
+                may_use_proxy=not is_loopback(host),
+            )
+
+        match settings.model_transport:
+            case "webrtc":
+                return webrtc(events)
+            case "websocket":
+                return websocket(events)
+        return AutoTransport(
+            events,
+            webrtc,
+            websocket,
+            memory,
+            webrtc_timeout_s=settings.model_webrtc_timeout_s,
+        )
 
     return open_transport
 
@@ -94,6 +124,8 @@ def _limits(settings: Settings) -> MediaLimits:
         client_silence_timeout_s=settings.client_silence_timeout_s,
         model_connect_timeout_s=settings.model_connect_timeout_s,
         model_silence_timeout_s=settings.model_silence_timeout_s,
+        model_recovery_timeout_s=settings.model_recovery_timeout_s,
+        handover_lead_s=settings.handover_lead_s,
     )
 
 

@@ -135,6 +135,40 @@ class Settings(BaseSettings):
     """A model leg nothing at all was heard from for so long is lost. It is asked to
     answer twice a second, so a service that pauses its audio is not mistaken."""
 
+    model_transport: Literal["auto", "webrtc", "websocket"] = "auto"
+    """How the model service is reached; auto is WebRTC, and a WebSocket where UDP does
+    not get through."""
+    model_webrtc_timeout_s: Seconds = 5.0
+    """With auto: how long an accepted call may take to come up before a WebSocket is
+    used."""
+    model_recovery_timeout_s: float = Field(60.0, ge=0, le=86_400)
+    """How long a lost model session is tried to be replaced; 0: not at all."""
+    handover_lead_s: Seconds = 300.0
+    """So long before a model session expires its successor is made ready."""
+
+    # --- what a session may cost
+    idle_timeout_s: float = Field(1_800.0, ge=0, le=86_400)
+    """A session ends when nobody has spoken, typed or run a tool for so long; 0 is
+    never."""
+    max_session_s: float = Field(14_400.0, ge=0, le=7 * 86_400)
+    """The longest session, in seconds; 0: no limit."""
+    max_session_cost_usd: float | None = Field(None, gt=0)
+    """A session ends when its tokens have cost so much; by default never."""
+    prices_file: Path | None = None
+    """JSON: model -> US dollars per million tokens; by default the published ones."""
+
+    # --- turns
+    turn_detection: Literal["server_vad", "semantic_vad", "none"] = "server_vad"
+    """none is push-to-talk: a turn ends when the client says so."""
+    vad_threshold: float | None = Field(None, ge=0, le=1)
+    vad_prefix_padding_ms: int | None = Field(None, ge=0, le=5_000)
+    vad_silence_ms: int | None = Field(None, ge=50, le=10_000)
+    vad_eagerness: Literal["low", "medium", "high", "auto"] | None = None
+    noise_reduction: Literal["near_field", "far_field", "off"] | None = None
+    """By default what the service does by itself."""
+    max_output_tokens: int | None = Field(None, ge=1, le=4_096)
+    """Of one answer; by default no limit."""
+
     # --- tools
     nested_runner_url: str | None = Field(None, pattern=r"^wss?://")
     """WebSocket of the agent runner; `{agent_name}` is replaced."""
