@@ -66,6 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from loadtests import engine_bench
 
         return engine_bench.main(given[1:])
+    if given[:1] == ["workers"]:
+        from loadtests import workers_bench
+
+        return workers_bench.main(given[1:])
     if given[:1] == ["call"]:
         given = given[1:]
     options = parser().parse_args(given)

@@ -1,7 +1,9 @@
 """The far ends as a process: one JSON order per line in, JSON events out.
 
 First line out: {"model_url"}. Order: {"bridge_url", "leg", "sessions", "warm_up_s",
-"seconds"}; its events: "start", "end", "figures", "closed". End of input ends it.
+"seconds"}; its events: "start", "end", "figures", "closed". With "most" and "per_s"
+instead of "sessions" they are added until one is refused ("ramped" tells how many).
+End of input ends it.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from loadtests.engine.figures import Direction, late_frames, percentiles_ms
 from loadtests.engine.loss import measure_recovery
 from loadtests.engine.model import ModelCall, ModelService
 from loadtests.engine.peers import Pace
+from loadtests.engine.ramp import ramp
 from loadtests.engine.signal import FRAME_S, Signal, opus_signal, pcm_signal
 
 PING_INTERVAL_S = 0.5
@@ -58,7 +61,13 @@ async def _perform(order: dict[str, Any], model: ModelService, signal: Signal) -
     paces: list[Pace] = []
     async with aiohttp.ClientSession() as http:
         try:
-            await _connect(order, http, model, pairs)
+            if "most" in order:
+                refused = await ramp(order, http, model, signal, pairs, paces)
+                _say(event="ramped", sessions=len(pairs), refused=refused)
+                await asyncio.sleep(order["warm_up_s"])
+                _say(**await _measure(order["seconds"], pairs, paces))
+                return
+            connects_s = await _connect(order, http, model, pairs)
             if "loss" in order:
                 (pair,) = pairs
                 _say(**await measure_recovery(*pair, signal, order))
@@ -66,7 +75,8 @@ async def _perform(order: dict[str, Any], model: ModelService, signal: Signal) -
             paces = _start(pairs, signal)
             _say(event="warming_up")
             await asyncio.sleep(order["warm_up_s"])
-            _say(**await _measure(order["seconds"], pairs, paces))
+            figures = await _measure(order["seconds"], pairs, paces)
+            _say(**figures, connect_ms=percentiles_ms(connects_s))
         finally:
             for pace in paces:
                 pace.stop()
@@ -84,15 +94,20 @@ async def _connect(
     http: aiohttp.ClientSession,
     model: ModelService,
     pairs: list[tuple[Browser, ModelCall]],
-) -> None:
-    """One after the other, so that session n of the bridge is call n of the model."""
+) -> list[float]:
+    """One after the other, so that session n of the bridge is call n of the model;
+    how long each took, seconds."""
+    connects_s = []
     for _ in range(order["sessions"]):
         uplink, downlink = Direction(), Direction()
         browser = Browser(order["leg"], uplink, downlink)
+        began_s = time.monotonic()
         await browser.connect(http, order["bridge_url"])
+        connects_s.append(time.monotonic() - began_s)
         call = model.calls[-1]
         call.uplink, call.downlink = uplink, downlink
         pairs.append((browser, call))
+    return connects_s
 
 
 def _start(pairs: list[tuple[Browser, ModelCall]], signal: Signal) -> list[Pace]:

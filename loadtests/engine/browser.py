@@ -25,6 +25,14 @@ LEGS: tuple[Leg, ...] = ("datachannel", "track")
 CONNECT_TIMEOUT_S = 30.0
 
 
+class RefusedError(RuntimeError):
+    """The bridge would not have a session or an offer."""
+
+    def __init__(self, what: str, status: int, text: str) -> None:
+        super().__init__(f"{what} refused with {status}: {text}")
+        self.status = status
+
+
 class Browser:
     """One client of the bridge. `close` it in the end."""
 
@@ -51,13 +59,15 @@ class Browser:
         """Open a session and connect to it.
 
         Raises:
-            RuntimeError: the bridge refused. TimeoutError: it never said hello.
+            RefusedError: the bridge refused. TimeoutError: it never said hello.
         """
         api = f"{bridge_url}/api/realtime"
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             async with http.post(f"{api}/session", json={}) as response:
                 if response.status != 200:
-                    raise RuntimeError(f"session refused: {await response.text()}")
+                    raise RefusedError(
+                        "session", response.status, await response.text()
+                    )
                 self.session_id = (await response.json())["session_id"]
             await self.pc.setLocalDescription(await self.pc.createOffer())
             async with http.post(
@@ -66,7 +76,7 @@ class Browser:
                 headers={"Content-Type": "application/sdp"},
             ) as response:
                 if response.status != 200:
-                    raise RuntimeError(f"offer refused: {await response.text()}")
+                    raise RefusedError("offer", response.status, await response.text())
                 answer = RTCSessionDescription(await response.text(), "answer")
             await self.pc.setRemoteDescription(answer)
             await self._hello.wait()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
@@ -39,10 +40,16 @@ def rss_bytes(pid: int) -> int:
 class Child(AbstractContextManager["Child"]):
     """A process that speaks JSON lines on stdout, and may take some on stdin."""
 
-    def __init__(self, command: list[str], *, log: Path) -> None:
+    def __init__(
+        self, command: list[str], *, log: Path, cwd: Path | None = None
+    ) -> None:
         self._log = log.open("ab")
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            cwd=cwd,
         )
 
     @property
@@ -87,7 +94,14 @@ class Child(AbstractContextManager["Child"]):
 class Bridge(AbstractContextManager["Bridge"]):
     """One bridge of a kind, fresh, on loopback."""
 
-    def __init__(self, path: Path_, model_url: str, *, log: Path) -> None:
+    def __init__(
+        self,
+        path: Path_,
+        model_url: str,
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.url = ""
         self._child: Child | None = None
         self._server: BridgeProcess | None = None
@@ -102,6 +116,13 @@ class Bridge(AbstractContextManager["Bridge"]):
                     "VOICEBRIDGE_MEDIA_PATH": path,
                     "VOICEBRIDGE_LOG_LEVEL": "WARNING",
                     "VOICEBRIDGE_MAX_SESSIONS": "1000",
+                    "VOICEBRIDGE_SESSIONS_PER_S": "1000",
+                    "VOICEBRIDGE_REQUESTS_PER_S": "1000",
+                    # One process, which refuses nobody: its limits are the question.
+                    "VOICEBRIDGE_WORKERS": "0",
+                    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1",
+                    "VOICEBRIDGE_WORKER_LAG_BUDGET_MS": "100000",
+                    **(environment or {}),
                 },
                 log=log,
             )
