@@ -19,6 +19,8 @@ WAKING_PACKETS = 6
 TICK_DEPTH = 4
 """Packets held behind a gap when the tick decides how long it is waited for."""
 PASSING_DEPTH = 2
+DTX_BYTES = 3
+"""An Opus encoder that says no more than this is silent, and may stop for a while."""
 
 OnFrame: TypeAlias = Callable[[Pcm], None]
 OnPacket: TypeAlias = Callable[[bytes | None], None]
@@ -55,6 +57,8 @@ class Intake:
         self._on_packet: OnPacket | None = None
         self._lost_before = self._late_before = 0
         self.passing_concealed_frames = 0
+        self.rests = False
+        """The sender has said that it pauses."""
         self.woken: list[Pcm] = []
         """What the decoder was woken with when packets last passed undecoded."""
         self.begin()
@@ -160,13 +164,16 @@ class Intake:
 
     def _deliver(self, released: list[tuple[bytes, bool] | None]) -> None:
         for n, entry in enumerate(released):
+            if entry is not LOST:
+                payload, is_pause = entry
+                self.rests = is_pause or len(payload) <= DTX_BYTES
             if self._on_packet is not None:
                 self._on_packet(None if entry is LOST else self._remember(entry[0]))
             elif entry is LOST:
                 following = released[n + 1] if n + 1 < len(released) else None
                 self._lose(following[0] if following else None)
             else:
-                self._hand_on(*entry)
+                self._hand_on(entry[0])
 
     def _remember(self, payload: bytes) -> bytes:
         self._recent.append(payload)
@@ -183,7 +190,7 @@ class Intake:
             self.buffer.counters.concealed += FRAME_SAMPLES
             self.buffer.push(self._decoder.conceal(following), lead_ms=self.lead_ms())
 
-    def _hand_on(self, payload: bytes, is_pause: bool) -> None:
+    def _hand_on(self, payload: bytes) -> None:
         pcm = self._decoder.decode(payload)
         if pcm is None or not pcm.size:
             return
@@ -191,7 +198,7 @@ class Intake:
             self._on_frame(pcm)
             return
         self.buffer.push(pcm, lead_ms=self.lead_ms())
-        if is_pause:
+        if self.rests:
             self.buffer.rest()
 
     def _conceal(self) -> Pcm:

@@ -69,10 +69,16 @@ class Passage:
         self.passed_frames += 1
         return True
 
-    def must_fill(self, now_s: float) -> bool:
-        """At a tick: whether one frame of silence must be sent now."""
+    def must_fill(self, now_s: float, *, rests: bool = False) -> bool:
+        """At a tick: whether one frame of silence must be sent now.
+
+        Args:
+            now_s: the time.
+            rests: the sender has said that it pauses, so nothing is late: when it goes
+                on, it shall find all our patience.
+        """
         self._advance(now_s)
-        if self._lead_s > -PATIENCE_S:
+        if self._lead_s > (-_FRAME_S / 2 if rests else -PATIENCE_S):
             return False
         self._lead_s += _FRAME_S
         self.filled_frames += 1

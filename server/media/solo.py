@@ -189,7 +189,8 @@ class Solo:
 
     def _fill_pauses(self, now_s: float) -> None:
         """RTP needs something for every 20 ms."""
-        if self._uplink.must_fill(now_s):
+        rests = self._is_deaf or self._intake.rests
+        if self._uplink.must_fill(now_s, rests=rests):
             if self._intake.passes_packets and not self._is_deaf:
                 self._model.send_packet(b"")
             else:
