@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from fastapi import FastAPI, Request
@@ -34,7 +34,7 @@ from server.http.recordings import router as recordings_router
 from server.http.sessions import router as sessions_router
 from server.http.stream import router as stream_router
 from server.media.protocol import HostEvent
-from server.media_host import DEFAULT_BASE_URL, make_http_client, make_media_door
+from server.media_door import DEFAULT_BASE_URL, make_http_client, make_media_door
 from server.observability.process import machine_usage, usage_of, usage_with
 from server.realtime.signalling import ModelEndpoint
 from server.session_maker import SessionMaker
@@ -43,9 +43,11 @@ from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
 from server.settings import Settings
 from server.store.store import Store, StoreConfig, now_ms, open_store
 from server.tools.door import Record
-from server.workers.local import LocalMedia
 from server.workers.pool import WorkerPool
 from server.workers.status import WorkerStatus
+
+if TYPE_CHECKING:
+    from server.workers.local import LocalMedia
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from typing import Any
 from server.errors import BridgeError
 from server.media.host import MediaHost
 from server.media.protocol import HostEvent
-from server.media_host import make_http_client, make_media_host
+from server.media_door import make_http_client
+from server.media_host import make_media_host
 from server.observability.process import usage
 from server.settings import Settings
 from server.workers import codec
