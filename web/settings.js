@@ -10,6 +10,10 @@
  * @property {boolean} noiseSuppression
  * @property {boolean} autoGainControl
  * @property {boolean} pushToTalk heard only while a key or button is held
+ * @property {boolean} startMuted a call begins with the microphone muted
+ * @property {"auto" | "pcm16" | "opus" | "track"} leg how audio travels
+ * @property {import("./call/messages.js").ClientMode} mode what this device is for
+ * @property {string} name how this person is shown to the others; "" leaves it open
  */
 
 /** @type {Settings} */
@@ -20,24 +24,37 @@ export const DEFAULT_SETTINGS = {
   noiseSuppression: true,
   autoGainControl: true,
   pushToTalk: false,
+  startMuted: false,
+  leg: "auto",
+  mode: "both",
+  name: "",
+};
+
+/** @type {Record<string, readonly string[]>} settings that are one of few words */
+export const CHOICES = {
+  leg: ["auto", "pcm16", "opus", "track"],
+  mode: ["both", "listen", "speak"],
 };
 
 const STORAGE_KEY = "voicebridge.settings";
 
 /**
  * @param {Pick<Storage, "getItem">} storage
+ * @param {Partial<Settings>} [usualHere] defaults of this kind of device
  * @returns {Settings} what was saved, where it is of the right kind; else the defaults
  */
-export function loadSettings(storage) {
+export function loadSettings(storage, usualHere = {}) {
   let saved;
   try {
     saved = JSON.parse(storage.getItem(STORAGE_KEY) ?? "{}");
   } catch {
     saved = {};
   }
-  const entries = Object.entries(DEFAULT_SETTINGS).map(([name, usual]) => {
+  const defaults = { ...DEFAULT_SETTINGS, ...usualHere };
+  const entries = Object.entries(defaults).map(([name, usual]) => {
     const value = saved?.[name];
-    return [name, typeof value === typeof usual ? value : usual];
+    const isKnown = CHOICES[name]?.includes(value) ?? typeof value === typeof usual;
+    return [name, isKnown ? value : usual];
   });
   return Object.fromEntries(entries);
 }

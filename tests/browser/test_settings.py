@@ -11,6 +11,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.support.page_double import PageClient, PageDouble
+from tests.support.page_rest import INVITATION, SESSION
 from tests.support.sounds import RATE_HZ, rms_dbfs, tone
 from tests.support.voice_page import FakeMicrophone, VoicePage
 
@@ -156,16 +157,22 @@ async def test_a_link_invites_others_into_the_conversation(
             ["microphone", "clipboard-read", "clipboard-write"]
         )
         await connected(host, double)
+        await host.page.click("#people-open")
         await host.page.click("#invite")
         await expect(host.page.locator("#invite")).to_have_text("Link copied")
         link = await host.page.evaluate("navigator.clipboard.readText()")
-    assert parse_qs(urlsplit(link).query) == {"conversation": ["conversation-1"]}
+    assert parse_qs(urlsplit(link).fragment) == {
+        "session": [SESSION],
+        "invite": [INVITATION],
+    }
 
     async with open_at(link, locale="en-US") as guest:
         assert await guest.text("#call-label") == "Join the call"
+        assert INVITATION not in guest.page.url  # not kept in a borrowed history
         await connected(guest, double)
 
-    assert double.session_requests == [{}, {"conversation_id": "conversation-1"}]
+    assert double.session_requests == [{}]
+    assert double.tickets[-1][:2] == (SESSION, INVITATION)
 
 
 async def test_an_unplugged_microphone_is_replaced_and_missed_only_if_there_is_none(

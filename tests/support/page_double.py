@@ -25,17 +25,22 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
+from av import AudioFrame
 from numpy.typing import NDArray
+
+from tests.support.page_rest import PageRest
 
 WEB_ROOT = Path(__file__).parents[2] / "web"
 RATE_HZ = 24_000
 FRAME_SAMPLES = 480
 FRAME_S = FRAME_SAMPLES / RATE_HZ
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; object-src 'none'"
+    "default-src 'self'; media-src 'self' blob:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 WAIT_TIMEOUT_S = 10.0
+CLIENT_TOKEN = "eyJ.client.token"
 
 Json = dict[str, Any]
 
@@ -52,12 +57,27 @@ def _host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
 aioice.ice.get_host_addresses = _host_addresses
 
 
+class ToneTrack(AudioStreamTrack):
+    """440 Hz at -9 dBFS, as an Opus track."""
+
+    async def recv(self) -> AudioFrame:
+        frame: AudioFrame = await super().recv()
+        first = frame.pts or 0
+        time_s = (first + np.arange(frame.samples)) / frame.sample_rate
+        tone = 11_600 * np.sin(2 * np.pi * 440 * time_s)
+        frame.planes[0].update(tone.astype("<i2").tobytes())
+        return frame
+
+
 class PageClient:
     """One page that is connected: what it said and sent, and a way to answer."""
 
     def __init__(self, pc: RTCPeerConnection) -> None:
         self.pc = pc
         self.channels: dict[str, RTCDataChannel] = {}
+        self.n_expected = 2
+        """Data channels; only one when the audio comes as a track."""
+        self.tracks: list[MediaStreamTrack] = []
         self.said: list[Json] = []
         """JSON messages of the page, in order."""
         self.frames: list[bytes] = []
@@ -168,7 +188,15 @@ class PageDouble:
 
     def __init__(self) -> None:
         self.url = ""
+        self.rest = PageRest()
         self.session_requests: list[Json] = []
+        self.tickets: list[tuple[str, str, str]] = []
+        """Session id, bearer and name of every offer, in order."""
+        self.gives_tokens = False
+        self.hello: Json = {}
+        """Changes to the hello of the clients to come."""
+        self.spent_tickets: set[str] = set()
+        """Bearers that open no session any more: 404."""
         self.greets = True
         self.session_answer: tuple[int, Json] | None = None
         self.clients: asyncio.Queue[PageClient] = asyncio.Queue()
@@ -182,6 +210,7 @@ class PageDouble:
         app = web.Application(middlewares=[_security_headers])
         app.router.add_post("/api/realtime/session", double._open_session)
         app.router.add_post("/api/realtime/sdp/{session_id}", double._exchange)
+        double.rest.add_routes(app)
         app.router.add_get("/", _index(web_root))
         app.router.add_static("/", web_root)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -216,6 +245,12 @@ class PageDouble:
         return web.json_response({"session_id": "s-1", "status": "connected"})
 
     async def _exchange(self, request: web.Request) -> web.Response:
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        session_id = request.match_info["session_id"]
+        self.tickets.append((session_id, bearer, request.query.get("name", "")))
+        if bearer in self.spent_tickets:
+            error = {"code": "session_not_found", "message": "Gone.", "retryable": False}
+            return web.json_response({"error": error}, status=404)
         offer = _without_mdns(await request.text())
         _loopback_only.set(True)
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -225,12 +260,19 @@ class PageDouble:
         @pc.on("datachannel")
         def _(channel: RTCDataChannel) -> None:
             client.attach(channel)
-            if len(client.channels) == 2:
+            if len(client.channels) == client.n_expected:
                 if self.greets:
-                    client.hello()
+                    client.hello(**self.hello)
                     client.state("listening")
                 self.clients.put_nowait(client)
 
+        @pc.on("track")
+        def _(track: MediaStreamTrack) -> None:
+            client.tracks.append(track)
+            pc.addTrack(ToneTrack())
+
+        if "m=audio" in offer:
+            client.n_expected = 1
         await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         answer = await pc.createAnswer()
         assert answer is not None
@@ -238,7 +280,8 @@ class PageDouble:
         return web.Response(
             text=pc.localDescription.sdp,
             content_type="application/sdp",
-            headers={"X-Voicebridge-Client": "c-1"},
+            headers={"X-Voicebridge-Client": "c-1"}
+            | ({"X-Voicebridge-Client-Token": CLIENT_TOKEN} if self.gives_tokens else {}),
         )
 
 

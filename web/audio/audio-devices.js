@@ -25,7 +25,8 @@ export class AudioDevices {
   /** @type {Recorder[]} */ #recorders = [];
 
   /**
-   * Open both. Call this inside a click: browsers allow sound only then.
+   * Open both; on a device that only listens, no microphone is asked for. Call this
+   * inside a click: browsers allow sound only then.
    *
    * @param {Settings} settings
    * @param {(failure: CallFailure) => void} onLost the microphone has gone, and there
@@ -36,20 +37,20 @@ export class AudioDevices {
   static async open(settings, onLost) {
     const [context, stream] = await Promise.allSettled([
       openAudioContext(),
-      Microphone.request(microphoneConstraints(settings)),
+      requestFor(settings),
     ]);
     if (context.status === "fulfilled" && stream.status === "fulfilled") {
       return new AudioDevices(context.value, stream.value, settings, onLost);
     }
     if (context.status === "fulfilled") void context.value.close();
-    if (stream.status === "fulfilled") stopTracks(stream.value);
+    if (stream.status === "fulfilled" && stream.value) stopTracks(stream.value);
     // The microphone's reason first: it is the one a person can do something about.
     throw stream.status === "rejected" ? stream.reason : rejectionOf(context);
   }
 
   /**
    * @param {AudioContext} context taken over
-   * @param {MediaStream} stream taken over
+   * @param {MediaStream | null} stream taken over
    * @param {Settings} settings
    * @param {(failure: CallFailure) => void} onLost
    */
@@ -73,19 +74,20 @@ export class AudioDevices {
    * @throws {CallFailure} the microphone cannot be opened; the old one goes on
    */
   async use(settings) {
-    const before = JSON.stringify(microphoneConstraints(this.#settings));
+    const before = wish(this.#settings);
     this.#settings = settings;
     void this.#chooseSpeaker();
-    if (JSON.stringify(microphoneConstraints(settings)) === before) return;
+    if (wish(settings) === before) return;
     await this.#openMicrophone();
   }
 
   async #openMicrophone() {
     const settings = this.#settings;
-    const stream = await Microphone.request(microphoneConstraints(settings));
+    const stream = await requestFor(settings);
     const isOutdated = settings !== this.#settings || this.#context.state === "closed";
-    if (isOutdated) stopTracks(stream);
-    else this.microphone.replace(stream);
+    if (isOutdated && stream) stopTracks(stream);
+    if (isOutdated) return;
+    this.microphone.replace(stream);
   }
 
   /** @returns {{microphone: number, speaker: number}} RMS of the last 20 ms, dBFS */
@@ -135,6 +137,20 @@ export class AudioDevices {
 
 /** What there is to hear when nothing is open. */
 export const SILENT = { microphone: SILENCE_DBFS, speaker: SILENCE_DBFS };
+
+/**
+ * @param {Settings} settings
+ * @returns {Promise<MediaStream | null>} null where nobody speaks
+ */
+async function requestFor(settings) {
+  if (settings.mode === "listen") return null;
+  return Microphone.request(microphoneConstraints(settings));
+}
+
+/** @param {Settings} settings which microphone, used how; equal when nothing changes */
+function wish(settings) {
+  return settings.mode === "listen" ? "" : JSON.stringify(microphoneConstraints(settings));
+}
 
 /** @param {PromiseSettledResult<unknown>} result */
 function rejectionOf(result) {

@@ -16,14 +16,17 @@ const FAILURES = {
   AbortError: "microphone_busy",
 };
 
+const SILENT_LEVEL = { rmsDbfs: SILENCE_DBFS, peakDbfs: SILENCE_DBFS };
+
 export class Microphone {
   #context;
   #input;
   #node;
   #onEnded;
-  /** @type {MediaStream} */ #stream;
-  /** @type {MediaStreamAudioSourceNode} */ #source;
-  #level = { rmsDbfs: SILENCE_DBFS, peakDbfs: SILENCE_DBFS };
+  /** @type {MediaStream | null} */ #stream = null;
+  /** @type {MediaStreamAudioSourceNode | null} */ #source = null;
+  /** @type {MediaStreamAudioDestinationNode | null} */ #outlet = null;
+  #level = SILENT_LEVEL;
   #muted = false;
 
   /**
@@ -47,7 +50,8 @@ export class Microphone {
 
   /**
    * @param {AudioContext} context
-   * @param {MediaStream} stream taken over: `close` stops it
+   * @param {MediaStream | null} stream taken over: `close` stops it; null on a device
+   *   that only listens
    * @param {() => void} onEnded the device has gone (unplugged, permission revoked)
    */
   constructor(context, stream, onEnded) {
@@ -62,17 +66,29 @@ export class Microphone {
     this.#node.port.onmessage = ({ data }) => (this.#level = data);
     this.#input = new GainNode(context); // stays when the device changes
     this.#input.connect(this.#node);
-    [this.#stream, this.#source] = this.#attach(stream);
+    this.#attach(stream);
   }
 
   /**
    * Go on with another stream (device, processing) without a break in the frames.
    *
-   * @param {MediaStream} stream taken over
+   * @param {MediaStream | null} stream taken over; null closes the device
    */
   replace(stream) {
     this.#detach();
-    [this.#stream, this.#source] = this.#attach(stream);
+    this.#attach(stream);
+  }
+
+  /** Whether a device is open. */
+  get isOpen() {
+    return this.#stream !== null;
+  }
+
+  /** @returns {MediaStreamTrack} what is captured, whatever device it comes from */
+  openTrack() {
+    this.#outlet ??= this.#context.createMediaStreamDestination();
+    this.#input.connect(this.#outlet);
+    return this.#outlet.stream.getAudioTracks()[0];
   }
 
   /** @returns {MessagePort} gives 20 ms frames; may be moved to a worker; once only */
@@ -92,7 +108,7 @@ export class Microphone {
   /** Muted, it still gives frames, of silence: the far side needs its clock. */
   set muted(muted) {
     this.#muted = muted;
-    for (const track of this.#stream.getTracks()) track.enabled = !muted;
+    for (const track of this.#stream?.getTracks() ?? []) track.enabled = !muted;
   }
 
   /** Where a recorder hears what is captured. */
@@ -107,25 +123,25 @@ export class Microphone {
     this.#node.port.onmessage = null;
   }
 
-  /**
-   * @param {MediaStream} stream
-   * @returns {[MediaStream, MediaStreamAudioSourceNode]}
-   */
+  /** @param {MediaStream | null} stream */
   #attach(stream) {
-    const source = this.#context.createMediaStreamSource(stream);
-    source.connect(this.#input);
+    this.#stream = stream;
+    if (!stream) return;
+    this.#source = this.#context.createMediaStreamSource(stream);
+    this.#source.connect(this.#input);
     for (const track of stream.getTracks()) {
       track.enabled = !this.#muted;
       track.onended = this.#onEnded;
     }
-    return [stream, source];
   }
 
   #detach() {
-    for (const track of this.#stream.getTracks()) {
+    for (const track of this.#stream?.getTracks() ?? []) {
       track.onended = null;
       track.stop();
     }
-    this.#source.disconnect();
+    this.#source?.disconnect();
+    this.#stream = this.#source = null;
+    this.#level = SILENT_LEVEL;
   }
 }

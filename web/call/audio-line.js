@@ -6,11 +6,13 @@ import { AudioPump } from "../audio/audio-pump.js";
 
 /** @typedef {import("../audio/audio-pump.js").PumpEvents} PumpEvents */
 /** @typedef {import("../audio/audio-pump.js").PumpStats} PumpStats */
+/** @typedef {import("../audio/framing.js").Framing} Framing */
 
 /**
  * @typedef {object} AudioLine
- * @property {"worker" | "page"} thread where audio is carried
+ * @property {"worker" | "page" | "track"} thread where audio is carried
  * @property {PumpStats | null} stats as of the last `refresh`
+ * @property {(framing: Framing) => void} use what the bridge speaks, told by its hello
  * @property {() => void} refresh
  * @property {() => void} close
  */
@@ -49,6 +51,11 @@ class PageLine {
 
   get stats() {
     return this.#pump.stats();
+  }
+
+  /** @param {Framing} framing */
+  use(framing) {
+    this.#pump.use(framing);
   }
 
   refresh() {}
@@ -99,6 +106,11 @@ class WorkerLine {
       if (data.type === "text") events.ontext(data.text);
       if (data.type === "stats") this.stats = data.stats;
     };
+  }
+
+  /** @param {Framing} framing */
+  use(framing) {
+    this.#worker.postMessage({ type: "use", framing });
   }
 
   refresh() {

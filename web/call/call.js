@@ -11,6 +11,9 @@ import { Peer } from "./peer.js";
 import { Signaling } from "./signaling.js";
 
 /** @typedef {import("../audio/audio-devices.js").AudioDevices} AudioDevices */
+/** @typedef {import("../bridge/bridge-http.js").BridgeHttp} BridgeHttp */
+/** @typedef {import("./leg.js").LegKind} LegKind */
+/** @typedef {import("./signaling.js").Ticket} Ticket */
 /** @typedef {import("./messages.js").ClientMessage} ClientMessage */
 /** @typedef {import("./messages.js").ServerMessage} ServerMessage */
 /** @typedef {import("./messages.js").Hello} Hello */
@@ -18,12 +21,21 @@ import { Signaling } from "./signaling.js";
 const PING_EVERY_MS = 1_000;
 const MAX_UNANSWERED_PINGS = 4;
 const HELLO_TIMEOUT_MS = 5_000;
+/** How long an answer may take after the network or the device woke up. */
+const CHECK_TIMEOUT_MS = 1_500;
+
+/** Answers to a ticket that is good no more; anything else may pass. */
+const OUTDATED_TICKET = new Set([401, 403, 404, 410]);
 
 /**
  * @typedef {object} CallOptions
- * @property {string | URL} base where the bridge's `api/` is
+ * @property {BridgeHttp} http
  * @property {AudioDevices} audio stays the caller's
+ * @property {LegKind} [leg]
  * @property {string} [conversationId] to go on with a conversation
+ * @property {Ticket | null} [ticket] to come back into a session as the same client, or
+ *   to follow an invitation; when it is no longer good, the conversation is opened anew
+ * @property {string} [name] how this person is shown to the others
  * @property {(message: ServerMessage) => void} onMessage in the order of arrival,
  *   `hello` first
  * @property {(failure: CallFailure) => void} onLost it ended by itself; close it
@@ -38,6 +50,8 @@ export class Call {
   /** @type {(() => void) | null} */ #onHello = null;
   #unansweredPings = 0;
   /** @type {number | null} */ #rttMs = null;
+  /** @type {Ticket | null} */ #ticket = null;
+  #isChecking = false;
 
   /** @param {CallOptions} options */
   constructor(options) {
@@ -50,28 +64,67 @@ export class Call {
    * @throws {CallFailure} why it could not; close the call then too
    */
   async start() {
-    const { audio, base, conversationId } = this.#options;
+    const { audio, http, leg = "pcm16" } = this.#options;
     const peer = new Peer({
-      capture: audio.microphone.openFramePort(),
-      playout: audio.speaker.openFramePort(),
+      audio,
+      leg,
       onText: (text) => this.#receive(text),
       onLost: () => this.#lose(),
     });
     this.#peer = peer;
-    const signaling = new Signaling(base, this.#abort.signal);
-    const request = conversationId ? { conversation_id: conversationId } : {};
     try {
-      const [sessionId, offer] = await Promise.all([
-        signaling.openSession(request),
-        peer.offer(),
-      ]);
-      await peer.accept(await signaling.exchange(sessionId, offer));
+      const signaling = new Signaling(http, this.#abort.signal);
+      await peer.accept(await this.#enter(signaling, peer.offer()));
       await this.#greeted();
     } catch (error) {
       throw CallFailure.from(error);
     }
     this.#heartbeat = setInterval(() => this.#beat(), PING_EVERY_MS);
     this.#beat();
+  }
+
+  /**
+   * @param {Signaling} signaling
+   * @param {Promise<string>} offer
+   * @returns {Promise<string>} the answer's SDP
+   */
+  async #enter(signaling, offer) {
+    const { ticket, conversationId, name } = this.#options;
+    if (ticket) {
+      try {
+        return this.#admit(ticket, await signaling.exchange(ticket, await offer, name));
+      } catch (error) {
+        const isOutdated = OUTDATED_TICKET.has(CallFailure.from(error).status);
+        if (!isOutdated || !conversationId) throw error;
+      }
+    }
+    const request = conversationId ? { conversation_id: conversationId } : {};
+    const [fresh, sdp] = await Promise.all([signaling.openSession(request), offer]);
+    return this.#admit(fresh, await signaling.exchange(fresh, sdp, name));
+  }
+
+  /**
+   * @param {Ticket} ticket
+   * @param {import("./signaling.js").Admission} admission
+   */
+  #admit({ sessionId }, { sdp, clientToken }) {
+    this.#ticket = clientToken ? { sessionId, token: clientToken } : null;
+    return sdp;
+  }
+
+  /** With it this client may come back as itself; null where the bridge gives none. */
+  get ticket() {
+    return this.#ticket;
+  }
+
+  /** Something happened that may have cut the connection: find out soon. */
+  check() {
+    if (!this.#heartbeat || this.#abort.signal.aborted) return;
+    this.#isChecking = true;
+    this.#peer?.send({ type: "ping", t: performance.now() });
+    setTimeout(() => {
+      if (this.#isChecking) this.#lose();
+    }, CHECK_TIMEOUT_MS);
   }
 
   /** Say goodbye and close. Idempotent. */
@@ -115,6 +168,7 @@ export class Call {
     const message = parseServerMessage(text);
     if (!message || this.#abort.signal.aborted) return;
     this.#unansweredPings = 0;
+    this.#isChecking = false;
     if (message.type === "pong") {
       this.#rttMs = performance.now() - message.t;
       return;
@@ -122,6 +176,7 @@ export class Call {
     if (message.type === "flush") this.#options.audio.speaker.flush();
     if (message.type === "hello") {
       this.#hello = message;
+      this.#peer?.use(message.audio?.framing ?? "raw");
       this.#onHello?.();
     }
     this.#options.onMessage(message);

@@ -10,14 +10,24 @@
  * @property {"user" | "assistant" | "tool"} role
  * @property {string} text what was said; for a tool its name
  * @property {boolean} final
- * @property {"started" | "finished" | "failed" | null} status tools only
+ * @property {import("./messages.js").ToolStatus | null} status tools only
+ * @property {string} arguments tools only: what it was called with
+ * @property {string[]} progress tools only: what it told on its way, oldest first
+ * @property {string} result tools only: what came of it
+ * @property {number | null} expiresAtMs tools only: until when a yes or no is waited for
  * @property {boolean} hidden a place kept for words that may still come
  * @property {boolean} typed
+ * @property {boolean} past said in an earlier call, known from the store
  */
 
 /** @typedef {import("./messages.js").TranscriptMessage} TranscriptMessage */
 /** @typedef {import("./messages.js").ToolMessage} ToolMessage */
 /** @typedef {import("./messages.js").BridgeState} BridgeState */
+
+/** Of one tool; the oldest go. */
+const MAX_PROGRESS = 50;
+
+const OVER = new Set(["finished", "failed", "denied"]);
 
 export class Conversation {
   /** @type {Entry[]} in the order to show */ entries = [];
@@ -43,13 +53,50 @@ export class Conversation {
     entry.hidden = message.text.trim() === "";
   }
 
-  /** @param {ToolMessage} message */
-  useTool(message) {
+  /**
+   * @param {ToolMessage} message
+   * @param {number} [nowMs] any clock that only goes forward
+   */
+  useTool(message, nowMs = 0) {
+    const { call_id, name, status, detail, expires_s } = message;
     const entry =
-      this.#find(message.call_id) ??
-      this.#add({ key: message.call_id, role: "tool", text: message.name });
-    entry.status = message.status;
-    entry.final = message.status !== "started";
+      this.#find(call_id) ?? this.#add({ key: call_id, role: "tool", text: name });
+    if (entry.status && OVER.has(entry.status)) return; // a step overtaken by the end
+    // A run that makes progress is under way, whatever was said before.
+    entry.status = status === "progress" ? "started" : status;
+    entry.final = OVER.has(status);
+    if (message.arguments) entry.arguments = message.arguments;
+    if (detail && entry.final) entry.result = detail;
+    else if (detail) entry.progress = [...entry.progress, detail].slice(-MAX_PROGRESS);
+    const isAsking = status === "awaiting_confirmation";
+    entry.expiresAtMs = isAsking ? nowMs + 1_000 * (expires_s ?? 60) : null;
+  }
+
+  /**
+   * A yes or no was given; what comes of it the bridge will say.
+   *
+   * @param {string} callId
+   */
+  answer(callId) {
+    const entry = this.#find(callId);
+    if (entry?.status !== "awaiting_confirmation") return;
+    entry.status = "started";
+    entry.expiresAtMs = null;
+  }
+
+  /** The tool that waits longest for a yes or no. */
+  get asking() {
+    return this.entries.find((it) => it.status === "awaiting_confirmation") ?? null;
+  }
+
+  /**
+   * Put what was said before at the beginning; what is here already stays.
+   *
+   * @param {Entry[]} past oldest first
+   */
+  recall(past) {
+    const known = new Set(this.entries.map((entry) => entry.key));
+    this.entries = [...past.filter(({ key }) => !known.has(key)), ...this.entries];
   }
 
   /** @param {string} text what the user typed, shown before the bridge repeats it */
@@ -67,7 +114,10 @@ export class Conversation {
   end() {
     if (this.#kept) this.#remove(this.#kept);
     for (const entry of this.entries) {
-      if (entry.role === "tool" && entry.status === "started") entry.status = "failed";
+      if (entry.role === "tool" && entry.status && !OVER.has(entry.status)) {
+        entry.status = "failed";
+        entry.expiresAtMs = null;
+      }
       entry.final = true;
     }
   }
@@ -91,14 +141,7 @@ export class Conversation {
 
   /** @param {Partial<Entry> & Pick<Entry, "key" | "role">} entry */
   #add(entry) {
-    const added = {
-      text: "",
-      final: false,
-      status: null,
-      hidden: false,
-      typed: false,
-      ...entry,
-    };
+    const added = createEntry(entry);
     this.entries.push(added);
     return added;
   }
@@ -117,4 +160,24 @@ export class Conversation {
   #localKey() {
     return `local-${++this.#nLocal}`;
   }
+}
+
+/**
+ * @param {Partial<Entry> & Pick<Entry, "key" | "role">} entry
+ * @returns {Entry}
+ */
+export function createEntry(entry) {
+  return {
+    text: "",
+    final: false,
+    status: null,
+    arguments: "",
+    progress: [],
+    result: "",
+    expiresAtMs: null,
+    hidden: false,
+    typed: false,
+    past: false,
+    ...entry,
+  };
 }

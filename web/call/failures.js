@@ -21,14 +21,20 @@
 export class CallFailure extends Error {
   /**
    * @param {string} code
-   * @param {{message?: string, retryable?: boolean, cause?: unknown}} [details]
-   *   message: the bridge's own words, when it gave any
+   * @param {{message?: string, retryable?: boolean, status?: number, cause?: unknown}} [details]
+   *   message: the bridge's own words, when it gave any; status: of its HTTP answer
    */
-  constructor(code, { message = "", retryable = true, cause } = {}) {
+  constructor(code, { message = "", retryable = true, status = 0, cause } = {}) {
     super(message, { cause });
     this.name = "CallFailure";
     this.code = code;
     this.retryable = retryable;
+    this.status = status;
+  }
+
+  /** Whether the bridge wants to know who asks, or no longer believes it. */
+  get asksForKey() {
+    return this.status === 401;
   }
 
   /**

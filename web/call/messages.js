@@ -12,7 +12,14 @@
  * @property {string} [agent_name]
  * @property {string} [voice]
  * @property {{kind: string}} [model]
+ * @property {{framing?: import("../audio/framing.js").Framing}} [audio]
  * @property {{max_text_chars?: number}} [limits]
+ * @property {{framing?: import("../audio/framing.js").Framing}} [audio]
+ * @property {string} [name] how this client is shown to the others
+ * @property {ClientMode} [mode]
+ * @property {boolean} [resumed] this client was here before and is itself again
+ * @property {boolean} [mix_minus] participants hear each other, never themselves
+ * @property {boolean} [recording]
  *
  * @typedef {object} StateMessage
  * @property {"state"} type
@@ -29,7 +36,50 @@
  * @property {"tool"} type
  * @property {string} call_id
  * @property {string} name
- * @property {"started"|"finished"|"failed"} status
+ * @property {ToolStatus} status
+ * @property {string} [detail] progress, result or error, at most 200 characters
+ * @property {string} [arguments] at most 1000 characters
+ * @property {number} [expires_s] a confirmation is waited for so long
+ *
+ * @typedef {"started"|"awaiting_confirmation"|"progress"|"finished"|"failed"|"denied"} ToolStatus
+ *
+ * @typedef {"both"|"listen"|"speak"} ClientMode
+ *
+ * @typedef {object} Participant
+ * @property {string} client_id
+ * @property {string} [name]
+ * @property {string} [leg] raw, pcm16.v1, opus.v1 or track
+ * @property {boolean} [muted]
+ * @property {number} [volume] 0..2, 1 is as it comes
+ * @property {ClientMode} [mode]
+ * @property {boolean} [speaking]
+ *
+ * @typedef {object} ParticipantsMessage
+ * @property {"participants"} type
+ * @property {Participant[]} participants all of them
+ *
+ * @typedef {"live"|"recovering"|"handing_over"|"draining"} SessionState
+ *
+ * @typedef {object} SessionMessage
+ * @property {"session"} type
+ * @property {SessionState} state
+ * @property {string} [message]
+ *
+ * @typedef {object} RecordingMessage
+ * @property {"recording"} type
+ * @property {boolean} on
+ * @property {string} [by]
+ *
+ * @typedef {object} QualityMessage what the bridge sees of this client's leg, at 1 Hz
+ * @property {"quality"} type
+ * @property {number} [rtt_ms]
+ * @property {number} [jitter_ms]
+ * @property {number} [lost_ms] since the call began
+ * @property {number} [concealed_ms] since the call began
+ * @property {number} [late_ms] since the call began
+ * @property {number} [buffer_ms] waiting in the bridge's jitter buffer
+ * @property {number} [uplink_added_ms] from the socket to the model leg
+ * @property {number} [downlink_added_ms] from the model leg to the socket
  *
  * @typedef {object} FlushMessage
  * @property {"flush"} type
@@ -48,9 +98,11 @@
  * @property {"ended"} type
  * @property {string} reason
  *
- * @typedef {Hello|StateMessage|TranscriptMessage|ToolMessage|FlushMessage|ErrorMessage|PongMessage|EndedMessage} ServerMessage
+ * @typedef {Hello|StateMessage|TranscriptMessage|ToolMessage|FlushMessage|ErrorMessage|PongMessage|EndedMessage|ParticipantsMessage|SessionMessage|RecordingMessage|QualityMessage} ServerMessage
  *
- * @typedef {{type: "mute", muted: boolean}|{type: "interrupt"}|{type: "text", text: string}|{type: "ping", t: number}|{type: "bye"}} ClientMessage
+ * @typedef {"voice"|"team"|"coding_agent"} TextTarget
+ *
+ * @typedef {{type: "mute", muted: boolean}|{type: "interrupt"}|{type: "text", text: string, target?: TextTarget}|{type: "mode", mode: ClientMode}|{type: "rename", name: string}|{type: "confirm", call_id: string, approve: boolean}|{type: "ping", t: number}|{type: "bye"}} ClientMessage
  */
 
 /** @type {Record<string, Record<string, string>>} field -> typeof, per message type */
@@ -63,6 +115,10 @@ const REQUIRED = {
   error: { error: "object" },
   pong: { t: "number" },
   ended: { reason: "string" },
+  participants: { participants: "object" },
+  session: { state: "string" },
+  recording: { on: "boolean" },
+  quality: {},
 };
 
 /**
@@ -84,5 +140,13 @@ export function parseServerMessage(text) {
   for (const [name, kind] of Object.entries(fields)) {
     if (typeof message[name] !== kind || message[name] === null) return null;
   }
+  if (message.type === "participants" && !isListOfClients(message.participants)) {
+    return null;
+  }
   return message;
+}
+
+/** @param {unknown} list */
+function isListOfClients(list) {
+  return Array.isArray(list) && list.every((it) => typeof it?.client_id === "string");
 }

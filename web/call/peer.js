@@ -1,9 +1,24 @@
 /**
- * The peer connection to the bridge and its two data channels.
+ * The peer connection to the bridge: a channel for messages, and a leg for audio.
  */
 
 import { openAudioLine } from "./audio-line.js";
 import { CallFailure } from "./failures.js";
+import { TrackLine } from "./track-line.js";
+
+/** @typedef {import("../audio/audio-devices.js").AudioDevices} AudioDevices */
+/** @typedef {import("./leg.js").LegKind} LegKind */
+
+/**
+ * @typedef {object} LegIdentity
+ * @property {LegKind} leg
+ * @property {"worker" | "page" | "track"} thread
+ */
+
+/** @typedef {LegIdentity & Partial<import("../audio/audio-pump.js").PumpStats & import("./track-line.js").TrackStats>} LegStats */
+
+/** @type {Record<"pcm16" | "opus", import("../audio/framing.js").Framing>} */
+const FRAMING = { pcm16: "pcm16.v1", opus: "opus.v1" };
 
 /** Without any candidate "complete" may never come: then what there is must do. */
 const GATHERING_TIMEOUT_MS = 1_000;
@@ -20,29 +35,42 @@ export class Peer {
   #line;
   #open = withResolvers();
   #nOpen = 0;
+  #nWanted = 1;
 
   /**
    * @param {object} parts
-   * @param {MessagePort} parts.capture
-   * @param {MessagePort} parts.playout
+   * @param {AudioDevices} parts.audio stays the caller's
+   * @param {LegKind} parts.leg
    * @param {(text: string) => void} parts.onText a JSON message came
    * @param {() => void} parts.onLost the connection or a channel is gone
    */
-  constructor({ capture, playout, onText, onLost }) {
+  constructor({ audio, leg, onText, onLost }) {
     this.#open.promise.catch(() => {}); // may fail before anybody waits for it
     this.#pc = new RTCPeerConnection({ iceServers: [] });
     this.#pc.onconnectionstatechange = () => {
       if (this.#pc.connectionState === "failed") onLost();
     };
     const onopen = () => {
-      if (++this.#nOpen === 2) this.#open.resolve();
+      if (++this.#nOpen === this.#nWanted) this.#open.resolve();
     };
-    this.#line = openAudioLine(
-      this.#pc.createDataChannel("audio", AUDIO_CHANNEL),
-      capture,
-      playout,
-      { onopen, onclose: onLost, ontext: onText },
-    );
+    this.leg = leg;
+    if (leg === "track") {
+      const { microphone, speaker } = audio;
+      this.#line = new TrackLine(this.#pc, microphone.openTrack(), (stream) =>
+        speaker.playStream(stream),
+      );
+    } else {
+      this.#nWanted = 2;
+      this.#line = openAudioLine(
+        this.#pc.createDataChannel("audio", {
+          ...AUDIO_CHANNEL,
+          protocol: FRAMING[leg],
+        }),
+        audio.microphone.openFramePort(),
+        audio.speaker.openFramePort(),
+        { onopen, onclose: onLost, ontext: onText },
+      );
+    }
     this.#control = this.#pc.createDataChannel("control");
     this.#control.onopen = onopen;
     this.#control.onclose = onLost;
@@ -81,9 +109,18 @@ export class Peer {
       this.#control.send(JSON.stringify(message));
   }
 
-  /** Counts of the audio channel, and where it is carried. */
+  /**
+   * Counts of the audio leg, and where it is carried.
+   *
+   * @returns {LegStats}
+   */
   get audio() {
-    return { thread: this.#line.thread, ...this.#line.stats };
+    return { leg: this.leg, thread: this.#line.thread, ...this.#line.stats };
+  }
+
+  /** @param {import("../audio/framing.js").Framing} framing the bridge's own choice */
+  use(framing) {
+    this.#line.use(framing);
   }
 
   get connectionState() {

@@ -1,23 +1,40 @@
 /**
- * HTTP of the bridge: open a session, exchange SDP.
+ * The bridge's HTTP of a call: open a session, exchange SDP.
  */
 
 import { CallFailure } from "./failures.js";
+
+/** @typedef {import("../bridge/bridge-http.js").BridgeHttp} BridgeHttp */
 
 /** The bridge connects to the model before it answers. */
 const SESSION_TIMEOUT_MS = 20_000;
 const SDP_TIMEOUT_MS = 15_000;
 
+/**
+ * What opens a session to this page: a key, an invitation, or the token this client got
+ * when it connected before. Ids alone open nothing.
+ *
+ * @typedef {object} Ticket
+ * @property {string} sessionId
+ * @property {string | null} token null: the device's own key will do
+ */
+
+/**
+ * @typedef {object} Admission
+ * @property {string} sdp the answer
+ * @property {string | null} clientToken with it this client may come back as itself
+ */
+
 export class Signaling {
-  #base;
+  #http;
   #signal;
 
   /**
-   * @param {string | URL} base where `api/` is to be found
+   * @param {BridgeHttp} http
    * @param {AbortSignal} signal ends whatever is under way
    */
-  constructor(base, signal) {
-    this.#base = new URL("api/realtime/", base);
+  constructor(http, signal) {
+    this.#http = http;
     this.#signal = signal;
   }
 
@@ -25,70 +42,47 @@ export class Signaling {
    * Open a session, or join the one its conversation already has.
    *
    * @param {{conversation_id?: string, voice?: string, agent_name?: string}} request
-   * @returns {Promise<string>} session id
+   * @returns {Promise<Ticket>}
    * @throws {CallFailure} the bridge's own error, or server_*
    */
   async openSession(request) {
-    const response = await this.#post("session", {
-      type: "application/json",
-      body: JSON.stringify(request),
+    const response = await this.#http.fetch("api/realtime/session", {
+      method: "POST",
+      json: request,
       timeoutMs: SESSION_TIMEOUT_MS,
+      signal: this.#signal,
     });
     const answer = await response.json().catch(() => null);
     if (typeof answer?.session_id !== "string") {
       throw new CallFailure("server_bad_answer");
     }
-    return answer.session_id;
+    const token = response.headers.get("X-Voicebridge-Session-Token");
+    return { sessionId: answer.session_id, token };
   }
 
   /**
-   * @param {string} sessionId
+   * @param {Ticket} ticket
    * @param {string} offer SDP with its candidates
-   * @returns {Promise<string>} the answer's SDP
+   * @param {string} [name] how this person is shown to the others
+   * @returns {Promise<Admission>}
    * @throws {CallFailure} the bridge's own error, or server_*
    */
-  async exchange(sessionId, offer) {
-    const response = await this.#post(`sdp/${encodeURIComponent(sessionId)}`, {
-      type: "application/sdp",
-      body: offer,
-      timeoutMs: SDP_TIMEOUT_MS,
-    });
-    return response.text();
-  }
-
-  /**
-   * @param {string} path
-   * @param {{type: string, body: string, timeoutMs: number}} request
-   */
-  async #post(path, { type, body, timeoutMs }) {
-    let response;
-    try {
-      response = await fetch(new URL(path, this.#base), {
+  async exchange({ sessionId, token }, offer, name = "") {
+    const query = name ? `?name=${encodeURIComponent(name)}` : "";
+    const response = await this.#http.fetch(
+      `api/realtime/sdp/${encodeURIComponent(sessionId)}${query}`,
+      {
         method: "POST",
-        headers: { "Content-Type": type },
-        body,
-        signal: AbortSignal.any([this.#signal, AbortSignal.timeout(timeoutMs)]),
-      });
-    } catch (cause) {
-      const isTimeout = cause instanceof DOMException && cause.name === "TimeoutError";
-      const code = isTimeout ? "server_timeout" : "server_unreachable";
-      throw new CallFailure(code, { cause });
-    }
-    if (!response.ok) throw await failureOf(response);
-    return response;
+        type: "application/sdp",
+        body: offer,
+        token,
+        timeoutMs: SDP_TIMEOUT_MS,
+        signal: this.#signal,
+      },
+    );
+    return {
+      sdp: await response.text(),
+      clientToken: response.headers.get("X-Voicebridge-Client-Token"),
+    };
   }
-}
-
-/**
- * @param {Response} response
- * @returns {Promise<CallFailure>}
- */
-async function failureOf(response) {
-  const body = await response.json().catch(() => null);
-  const error = body?.error;
-  if (typeof error?.code !== "string") return new CallFailure("server_bad_answer");
-  return new CallFailure(error.code, {
-    message: String(error.message ?? ""),
-    retryable: error.retryable !== false,
-  });
 }

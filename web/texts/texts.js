@@ -51,6 +51,40 @@ export class Texts {
   }
 
   /**
+   * @param {number} value
+   * @param {number} [digits] after the point, at most
+   */
+  number(value, digits = 1) {
+    return value.toLocaleString(this.language, { maximumFractionDigits: digits });
+  }
+
+  /**
+   * A moment, said as shortly as it can be understood.
+   *
+   * @param {number} ms UTC
+   * @param {number} [nowMs]
+   */
+  moment(ms, nowMs = Date.now()) {
+    const isToday = new Date(ms).toDateString() === new Date(nowMs).toDateString();
+    const format = isToday
+      ? { timeStyle: /** @type {const} */ ("short") }
+      : {
+          dateStyle: /** @type {const} */ ("medium"),
+          timeStyle: /** @type {const} */ ("short"),
+        };
+    return new Date(ms).toLocaleString(this.language, format);
+  }
+
+  /** @param {number} ms */
+  duration(ms) {
+    const seconds = Math.max(0, Math.round(ms / 1_000));
+    const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+    const rest = String(seconds % 60).padStart(2, "0");
+    if (!hours) return `${minutes}:${rest}`;
+    return `${hours}:${String(minutes).padStart(2, "0")}:${rest}`;
+  }
+
+  /**
    * A failure in words: ours for its code, else the bridge's own.
    *
    * @param {{code: string, message: string}} failure

@@ -2,7 +2,7 @@
  * The settings dialog: shows what is chosen, reports what is changed.
  */
 
-import { element } from "./element.js";
+import { element, sheet } from "./element.js";
 
 /** @typedef {import("../settings.js").Settings} Settings */
 /** @typedef {import("../audio/device-list.js").DeviceList} DeviceList */
@@ -10,13 +10,17 @@ import { element } from "./element.js";
 
 const SWITCHES = /** @type {const} */ ([
   "pushToTalk",
+  "startMuted",
   "echoCancellation",
   "noiseSuppression",
   "autoGainControl",
 ]);
 
+const CHOICES = /** @type {const} */ (["mode", "leg"]);
+
 export class SettingsView {
-  #dialog = element("settings", HTMLDialogElement);
+  #dialog = sheet("settings");
+  #name = element("setting-name", HTMLInputElement);
   #microphone = element("setting-microphoneId", HTMLSelectElement);
   #speaker = element("setting-speakerId", HTMLSelectElement);
 
@@ -31,11 +35,12 @@ export class SettingsView {
       onOpen();
       this.#dialog.showModal();
     };
-    element("settings-close").onclick = () => this.#dialog.close();
     this.#dialog.onclose = onClose;
-    this.#dialog.onclick = (event) => {
-      if (event.target === this.#dialog) this.#dialog.close(); // beside it
-    };
+    this.#name.onchange = () => onChange({ name: this.#name.value.trim() });
+    for (const name of CHOICES) {
+      const select = element(`setting-${name}`, HTMLSelectElement);
+      select.onchange = () => onChange({ [name]: select.value });
+    }
     this.#microphone.onchange = () =>
       onChange({ microphoneId: this.#microphone.value });
     this.#speaker.onchange = () => onChange({ speakerId: this.#speaker.value });
@@ -58,6 +63,10 @@ export class SettingsView {
     const usual = texts.get("settings.default");
     fill(this.#microphone, devices.microphones, settings.microphoneId, usual);
     fill(this.#speaker, devices.speakers, settings.speakerId, usual);
+    if (document.activeElement !== this.#name) this.#name.value = settings.name;
+    for (const name of CHOICES) {
+      element(`setting-${name}`, HTMLSelectElement).value = settings[name];
+    }
     element("speaker-choice").hidden = devices.speakers.length === 0;
     for (const name of SWITCHES) {
       element(`setting-${name}`, HTMLInputElement).checked = settings[name];

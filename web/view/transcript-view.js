@@ -1,17 +1,20 @@
 /**
- * The transcript's DOM: one list item per entry, changed in place.
+ * The running conversation: its lines, the way to the newest, and what is read aloud.
  */
+
+import { createEntryItem, updateEntryItem } from "./entry-item.js";
+import { make } from "./element.js";
+import { VirtualList } from "./virtual-list.js";
 
 /** @typedef {import("../call/conversation.js").Entry} Entry */
 /** @typedef {import("../texts/texts.js").Texts} Texts */
 
-const NEAR_END_PX = 48;
+const MAX_ANNOUNCED = 5;
 
 export class TranscriptView {
-  /** @type {Map<Entry, HTMLElement>} */ #items = new Map();
-  /** @type {WeakMap<Entry, string>} */ #shown = new WeakMap();
+  /** @type {VirtualList<Entry>} */ #list;
   /** @type {WeakSet<Entry>} */ #announced = new WeakSet();
-  #follows = true;
+  /** @type {Texts} */ #texts;
 
   /**
    * @param {object} parts
@@ -21,146 +24,65 @@ export class TranscriptView {
    * @param {HTMLElement} parts.latest button that leads to the end
    * @param {HTMLElement} parts.announcer live region; it gets finished lines only, so
    *   that a screen reader is not interrupted by every word
-   */
-  constructor(parts) {
-    this.parts = parts;
-    parts.scroller.addEventListener("scroll", () => this.#noteScroll(), {
-      passive: true,
-    });
-    parts.latest.addEventListener("click", () => this.#toEnd());
-  }
-
-  /**
-   * @param {Entry[]} entries
    * @param {Texts} texts
    */
-  render(entries, texts) {
-    const visible = entries.filter((entry) => !entry.hidden);
-    const kept = new Set(visible);
-    for (const [entry, item] of this.#items) {
-      if (kept.has(entry)) continue;
-      item.remove();
-      this.#items.delete(entry);
-    }
-    visible.forEach((entry, i) => {
-      const item = this.#items.get(entry) ?? this.#create(entry);
-      if (this.parts.list.children[i] !== item) {
-        this.parts.list.insertBefore(item, this.parts.list.children[i] ?? null);
-      }
-      this.#update(item, entry, texts);
+  constructor(parts, texts) {
+    this.parts = parts;
+    this.#texts = texts;
+    this.#list = new VirtualList({
+      list: parts.list,
+      scroller: parts.scroller,
+      create: createEntryItem,
+      update: (item, entry) => this.#update(item, entry),
+      onScroll: () => (parts.latest.hidden = this.#list.follows),
     });
-    this.parts.empty.hidden = visible.length > 0;
-    if (this.#follows) this.#toEnd();
+    parts.latest.addEventListener("click", () => {
+      this.#list.toEnd();
+      this.#list.render(this.#visible);
+    });
+  }
+
+  /** @type {Entry[]} */ #visible = [];
+
+  /** @param {Entry[]} entries */
+  render(entries) {
+    this.#visible = entries.filter((entry) => !entry.hidden);
+    this.#list.render(this.#visible);
+    this.parts.empty.hidden = this.#visible.length > 0;
   }
 
   /**
    * @param {HTMLElement} item
    * @param {Entry} entry
-   * @param {Texts} texts
    */
-  #update(item, entry, texts) {
-    const content = JSON.stringify([texts.language, entry]);
-    if (this.#shown.get(entry) === content) return; // most of a long talk stays as it is
-    this.#shown.set(entry, content);
-    if (entry.role === "tool") renderTool(item, entry, texts);
-    else renderSaid(item, entry, texts);
-    this.#announce(entry, item);
+  #update(item, entry) {
+    if (updateEntryItem(item, entry, this.#texts)) this.#announce(entry);
   }
 
   /** @param {Entry} entry */
-  #create(entry) {
-    const item = document.createElement("li");
-    item.append(...(entry.role === "tool" ? toolParts() : saidParts()));
-    this.#items.set(entry, item);
-    return item;
-  }
-
-  /**
-   * @param {Entry} entry
-   * @param {HTMLElement} item
-   */
-  #announce(entry, item) {
-    if (!entry.final || this.#announced.has(entry) || entry.typed) return;
+  #announce(entry) {
+    if (!entry.final || this.#announced.has(entry) || entry.typed || entry.past) return;
     this.#announced.add(entry);
-    const line = document.createElement("p");
-    line.textContent = [...item.children]
-      .map((child) => child.textContent)
-      .filter(Boolean)
-      .join(": ");
-    this.parts.announcer.append(line);
-    while (this.parts.announcer.childElementCount > 5) {
+    this.parts.announcer.append(make("p", { text: this.#spoken(entry) }));
+    while (this.parts.announcer.childElementCount > MAX_ANNOUNCED) {
       this.parts.announcer.firstElementChild?.remove();
     }
   }
 
-  #noteScroll() {
-    const { scrollTop, scrollHeight, clientHeight } = this.parts.scroller;
-    this.#follows = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-    this.parts.latest.hidden = this.#follows;
-  }
-
-  #toEnd() {
-    this.#follows = true;
-    this.parts.latest.hidden = true;
-    this.parts.scroller.scrollTop = this.parts.scroller.scrollHeight;
+  /** @param {Entry} entry */
+  #spoken({ role, text, status }) {
+    if (role === "tool") {
+      return this.#texts.get(`tool.${endOf(status)}`, { name: text });
+    }
+    const who = this.#texts.get(role === "user" ? "talk.you" : "talk.assistant");
+    return `${who}: ${text}`;
   }
 }
 
-function saidParts() {
-  const who = document.createElement("span");
-  who.className = "said-who";
-  const text = document.createElement("div");
-  text.className = "said-text";
-  return [who, text];
-}
-
 /**
- * @param {HTMLElement} item
- * @param {Entry} entry
- * @param {Texts} texts
+ * @param {Entry["status"]} status
+ * @returns {"finished" | "failed" | "denied"}
  */
-function renderSaid(item, entry, texts) {
-  const [who, text] = item.children;
-  item.className = `said said-${entry.role}`;
-  item.dataset.key = entry.key;
-  item.ariaBusy = String(!entry.final);
-  const name = texts.get(entry.role === "user" ? "talk.you" : "talk.assistant");
-  setText(who, entry.typed ? `${name}, ${texts.get("talk.typed")}` : name);
-  setText(text, entry.text);
-}
-
-function toolParts() {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(svg.namespaceURI, "use");
-  use.setAttribute("href", "#i-tool");
-  svg.append(use);
-  return [svg, document.createElement("span")];
-}
-
-/**
- * @param {HTMLElement} item
- * @param {Entry} entry
- * @param {Texts} texts
- */
-function renderTool(item, entry, texts) {
-  item.className = "used";
-  item.dataset.key = entry.key;
-  item.dataset.status = entry.status ?? "";
-  const words = texts.get(`tool.${entry.status ?? "started"}`, { name: "\n" });
-  const [before, after] = words.split("\n");
-  const name = document.createElement("code");
-  name.textContent = entry.text;
-  item.children[1].replaceChildren(before, name, after);
-}
-
-/**
- * Leaves an unchanged node alone, so that a selection in it survives.
- *
- * @param {Element} element
- * @param {string} text
- */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+function endOf(status) {
+  return status === "failed" || status === "denied" ? status : "finished";
 }

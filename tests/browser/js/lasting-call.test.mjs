@@ -5,6 +5,9 @@ import { beforeEach, mock, test } from "node:test";
 
 import { CallFailure } from "../../../web/call/failures.js";
 import { BACK_OFF_MS, LastingCall } from "../../../web/call/lasting-call.js";
+import { DEFAULT_SETTINGS } from "../../../web/settings.js";
+
+
 
 const TOTAL_MS = BACK_OFF_MS.reduce((sum, wait) => sum + wait);
 
@@ -33,7 +36,8 @@ function setUp({ openAudio, ...options } = {}) {
   };
   const answers = []; // what the next connections do: a failure, or undefined
   const lasting = new LastingCall({
-    base: "http://bridge/",
+    http: null,
+    settings: { ...DEFAULT_SETTINGS },
     openAudio: openAudio ?? (async () => audio),
     createCall: (given) => {
       const answer = answers.shift();

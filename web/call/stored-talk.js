@@ -1,0 +1,81 @@
+/**
+ * What the store remembers of a conversation, as entries to show. Pure.
+ */
+
+import { createEntry } from "./conversation.js";
+
+/** @typedef {import("./conversation.js").Entry} Entry */
+/** @typedef {import("../bridge/conversations.js").StoredEvent} StoredEvent */
+
+/**
+ * Where an entry stands on the timeline of its session's recordings.
+ *
+ * @typedef {object} Place
+ * @property {string | null} sessionId
+ * @property {number | null} sessionMs
+ * @property {number} atMs UTC
+ */
+
+/** @typedef {{entry: Entry, place: Place}} Remembered */
+
+const TOOL_STATUS = new Set(["started", "finished", "failed", "denied"]);
+
+/**
+ * @param {StoredEvent[]} events oldest first; later words about the same item win
+ * @returns {Remembered[]} what was said and done, oldest first
+ */
+export function rememberedOf(events) {
+  /** @type {Map<string, Remembered>} */
+  const items = new Map();
+  for (const event of events) {
+    const read = event.type.startsWith("tool") ? toolOf(event) : saidOf(event);
+    if (!read) continue;
+    const before = items.get(read.key);
+    const place = before?.place ?? {
+      sessionId: event.session_id ?? null,
+      sessionMs: event.session_ms ?? null,
+      atMs: Date.parse(event.timestamp) || 0,
+    };
+    const kept = { ...(before?.entry ?? createEntry({ ...read, past: true })) };
+    for (const [name, value] of Object.entries(read)) {
+      if (value) Object.assign(kept, { [name]: value });
+    }
+    kept.final = true;
+    items.set(read.key, { entry: kept, place });
+  }
+  return [...items.values()].filter(({ entry }) => entry.text.trim() !== "");
+}
+
+/**
+ * @param {StoredEvent} event
+ * @returns {(Partial<Entry> & Pick<Entry, "key" | "role">) | null}
+ */
+function saidOf({ type, payload, source, seq }) {
+  const role = payload.role ?? source;
+  const isSaid = type.includes("transcript") || type === "text" || type === "message";
+  if (!isSaid || (role !== "user" && role !== "assistant")) return null;
+  if (typeof payload.text !== "string") return null;
+  return { key: String(payload.item_id ?? `event-${seq}`), role, text: payload.text };
+}
+
+/**
+ * @param {StoredEvent} event
+ * @returns {(Partial<Entry> & Pick<Entry, "key" | "role">) | null}
+ */
+function toolOf({ payload, seq }) {
+  const { call_id, name, status, detail } = payload;
+  return {
+    key: String(call_id ?? `event-${seq}`),
+    role: "tool",
+    text: String(name ?? ""),
+    status: TOOL_STATUS.has(status) ? status : "started",
+    arguments: words(payload.arguments),
+    result: words(payload.output ?? payload.result ?? detail),
+  };
+}
+
+/** @param {unknown} value */
+function words(value) {
+  if (value === undefined || value === null) return "";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

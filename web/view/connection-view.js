@@ -1,0 +1,121 @@
+/**
+ * The quality of the connection: a word on the stage, everything else in its sheet.
+ */
+
+import { element, make, setText, sheet } from "./element.js";
+import { drawSparkline } from "./sparkline.js";
+
+/** @typedef {import("../call/connection-quality.js").Quality} Quality */
+/** @typedef {import("../call/connection-quality.js").Hop} Hop */
+/** @typedef {import("../texts/texts.js").Texts} Texts */
+/** @typedef {import("../texts/texts.js").TextKey} TextKey */
+
+export class ConnectionView {
+  #dialog = sheet("connection");
+  #open = element("connection-open", HTMLButtonElement);
+  #texts;
+  /** @type {Quality | null} */ #shown = null;
+
+  /** @param {Texts} texts */
+  constructor(texts) {
+    this.#texts = texts;
+    this.#open.onclick = () => {
+      this.#dialog.showModal();
+      if (this.#shown) this.render(this.#shown);
+    };
+  }
+
+  /** After a change of language, and before anything is known. */
+  translate() {
+    const grade = this.#shown?.grade ?? "unknown";
+    setText("quality-word", this.#texts.get(`quality.${grade}`));
+  }
+
+  /** @param {Quality} quality */
+  render(quality) {
+    this.#shown = quality;
+    this.#open.dataset.grade = quality.grade;
+    setText("quality-word", this.#texts.get(`quality.${quality.grade}`));
+    setText("figure-rtt", this.#ms(quality.rttMs));
+    const playout = quality.down.find((hop) => hop.name === "playout");
+    setText("figure-buffer", this.#ms(playout?.ms ?? null));
+    if (!this.#dialog.open) return;
+    const word = element("connection-word");
+    word.dataset.grade = quality.grade;
+    setText(word, this.#texts.get(`quality.${quality.grade}.words`));
+    drawSparkline(element("connection-plot", HTMLCanvasElement), quality.history, {
+      unit: " ms",
+    });
+    this.#renderHops("hops-up", quality.up);
+    this.#renderHops("hops-down", quality.down);
+    this.#renderFacts(quality);
+  }
+
+  /**
+   * @param {string} id
+   * @param {Hop[]} hops
+   */
+  #renderHops(id, hops) {
+    const total = hops.reduce((sum, hop) => sum + hop.ms, 0);
+    const bars = hops.map((hop) => {
+      const bar = make("span", { class: `hop hop-${hop.name}` });
+      bar.style.flexGrow = String(Math.max(hop.ms, total / 100));
+      return bar;
+    });
+    const words = hops.map((hop) =>
+      make(
+        "li",
+        { class: `hop-word hop-${hop.name}` },
+        make("span", { text: this.#texts.get(`hop.${hop.name}`) }),
+        make("strong", { text: this.#ms(hop.ms) }),
+      ),
+    );
+    element(id).replaceChildren(
+      make("div", { class: "hop-bar", "aria-hidden": "true" }, ...bars),
+      make("strong", { class: "hop-total", text: this.#ms(total) }),
+      make("ul", { class: "hop-words" }, ...words),
+    );
+  }
+
+  /** @param {Quality} quality */
+  #renderFacts(quality) {
+    const { leg, thread } = quality;
+    /** @type {[TextKey, string][]} */
+    const facts = [
+      ["fact.jitter", this.#ms(quality.jitterMs)],
+      ["fact.lost", this.#ms(quality.lostMs)],
+      ["fact.concealed", this.#ms(quality.concealedMs)],
+      ["fact.late", this.#ms(quality.lateMs)],
+      ["fact.dropouts", String(quality.dropouts)],
+    ];
+    if (leg) facts.push(["fact.leg", this.#texts.get(`leg.${leg}`)]);
+    if (isThread(thread)) {
+      facts.push(["fact.thread", this.#texts.get(`thread.${thread}`)]);
+    }
+    element("connection-list").replaceChildren(
+      ...facts.map(([key, value]) =>
+        make(
+          "div",
+          {},
+          make("dt", { text: this.#texts.get(key) }),
+          make("dd", { text: value }),
+        ),
+      ),
+    );
+  }
+
+  /** @param {number | null} ms */
+  #ms(ms) {
+    if (ms === null) return this.#texts.get("figures.none");
+    const value = ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms);
+    return this.#texts.get("figures.ms", { value: this.#texts.number(value) });
+  }
+}
+
+/**
+ * @param {string | null} thread
+ * @returns {thread is "worker" | "page" | "track"}
+ */
+function isThread(thread) {
+  return thread === "worker" || thread === "page" || thread === "track";
+}
