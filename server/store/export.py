@@ -39,9 +39,10 @@ class Utterance:
     speaker: str
     text: str
     at_ms: int
+    """When it began, UTC."""
     session_id: str | None
     start_ms: int
-    """Since the conversation's first event, or since the session's audio began."""
+    """When it began on the session's timeline; UTC when it belongs to none."""
     end_ms: int | None = None
 
 
@@ -84,14 +85,15 @@ def utterance(event: StoredEvent) -> Utterance | None:
         return None
     role = str(data.get("role") or event.source)
     speaker = str(data.get("name") or ("Assistant" if role == "assistant" else "User"))
+    heard_ms = event.session_ms if event.session_ms is not None else event.at_ms
     start_ms = _int_or_none(data.get("start_ms"))
-    if start_ms is None:
-        start_ms = event.session_ms if event.session_ms is not None else event.at_ms
+    if start_ms is None or start_ms > heard_ms:
+        start_ms = heard_ms
     return Utterance(
         role,
         speaker,
         text,
-        event.at_ms,
+        event.at_ms - (heard_ms - start_ms),  # the event is its end
         event.session_id,
         start_ms,
         _int_or_none(data.get("end_ms")),

@@ -44,6 +44,8 @@ class WriterLimits:
     slow_s: float = 1.0
     """What waits longer goes to the spill file."""
     batch_timeout_s: float = 10.0
+    ack_timeout_s: float = 10.0
+    """So long `store` waits until a record is safe anywhere."""
     prepare_timeout_s: float = 90.0
     """Creating or updating the tables may wait for another process that does it."""
     retry_first_s: float = 0.2
@@ -190,7 +192,7 @@ class Writer:
                 raise StoreUnavailableError("no room")
             self._drain_wake.set()
         try:
-            async with asyncio.timeout(self._limits.batch_timeout_s):
+            async with asyncio.timeout(self._limits.ack_timeout_s):
                 return await asyncio.shield(waiter)
         except TimeoutError:
             raise StoreUnavailableError("neither database nor disk in time") from None

@@ -49,6 +49,7 @@ async def running_bridge(log: Path, **settings: str) -> AsyncIterator[BridgeProc
         "VOICEBRIDGE_PORT": str(port),
         "VOICEBRIDGE_WORKERS": "1",  # starting one per core costs every test seconds
         "PYTHONDONTWRITEBYTECODE": "1",
+        "VOICEBRIDGE_DATA_DIR": str(log.parent / "data"),
         **settings,
     }
     with log.open("wb") as output:

@@ -42,17 +42,17 @@ class Cluster:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def new_database(self) -> str:
-        """Create an empty database; its URL."""
+    def new_database(self, template_url: str | None = None) -> str:
+        """Create a database, empty or as another one is; its URL."""
         name = f"vb_{uuid.uuid4().hex}"
-        self.execute(f'CREATE DATABASE "{name}"')
+        template = _name_of(template_url) if template_url else "template0"
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         head, _, query = self.url.partition("?")
         return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
 
     def drop(self, url: str) -> None:
         """Throw a database away, whoever is in it."""
-        name = url.partition("?")[0].rsplit("/", 1)[1]
-        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.execute(f'DROP DATABASE IF EXISTS "{_name_of(url)}" WITH (FORCE)')
 
     def execute(self, statement: str) -> None:
         """Run one statement as the superuser."""
@@ -106,6 +106,10 @@ def running_cluster() -> Iterator[Cluster]:
                 server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _name_of(url: str) -> str:
+    return url.partition("?")[0].rsplit("/", 1)[1]
 
 
 def _programs() -> Path:

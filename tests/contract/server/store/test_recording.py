@@ -215,7 +215,10 @@ async def test_the_tables_are_what_the_program_believes(store: Store) -> None:
     assert await current(store._engines.read) == HEAD
 
 
-async def test_two_servers_may_start_on_one_empty_database(config: StoreConfig) -> None:
+async def test_two_servers_may_start_on_one_empty_database(
+    empty_config: StoreConfig,
+) -> None:
+    config = empty_config
     async with open_store(config) as one, open_store(config) as other:
         receipts = await asyncio.gather(
             *(s.writer.store(said("hello")) for s in (one, other) for _ in range(10))
