@@ -16,8 +16,8 @@ from server.errors import ToolError, ToolStoppedError
 from server.tools import claude_cli
 from server.tools import runner_events as ev
 from server.tools.claude_cli import ClaudeCli, ClaudeCommand
-from tests.integration.server.conftest import eventually
 from tests.support import claude_stand_in
+from tests.support.waiting import eventually
 
 STAND_IN = (sys.executable, claude_stand_in.__file__)
 

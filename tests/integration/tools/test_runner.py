@@ -11,7 +11,6 @@ import pytest
 from server.errors import ToolError, ToolStoppedError
 from server.tools import runner_link
 from server.tools.runner import Runner
-from tests.integration.server.conftest import eventually
 from tests.support.runner import (
     Connection,
     Reply,
@@ -19,6 +18,7 @@ from tests.support.runner import (
     a_whole_run,
     scripted_runner,
 )
+from tests.support.waiting import eventually
 
 
 @asynccontextmanager
