@@ -31,6 +31,7 @@ from server.http.page import SecurityHeaders, mount_page
 from server.http.realtime import router as realtime_router
 from server.http.recordings import of_conversation as conversation_recordings_router
 from server.http.recordings import router as recordings_router
+from server.http.reports import router as reports_router
 from server.http.sessions import router as sessions_router
 from server.http.stream import router as stream_router
 from server.media.protocol import HostEvent
@@ -118,6 +119,7 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
 
     app.include_router(recordings_router)
     app.include_router(memory_router)
+    app.include_router(reports_router)
     for router in (conversations_router, conversation_recordings_router, stream_router):
         app.include_router(router, prefix="/api/conversations")
         # Where the clients of the earlier system look for them.

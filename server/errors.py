@@ -175,6 +175,14 @@ class RecordingNotFoundError(RequestError):
     user_message = "There is no recording with this id."
 
 
+class ReportNotFoundError(RequestError):
+    """The owner has no report with this id, or it is not finished."""
+
+    code = "report_not_found"
+    http_status = 404
+    user_message = "There is no report with this id."
+
+
 class ToolCallNotFoundError(RequestError):
     """No tool call waits for anybody's approval under this id (any more)."""
 

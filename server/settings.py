@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from server.auth.keys import KeyRing
 from server.auth.origins import normal_origin
 from server.errors import StartError
+from server.ice_servers import TurnServer
 from server.tools.registry import Policy
 
 PREFIX = "VOICEBRIDGE_"
@@ -60,6 +61,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default_factory=lambda: default_data_dir())
     """What outlives a restart: the secret that signs tokens, the store, recordings."""
+    reports_dir: Path = Path("reports/out")
+    """Where the instrument leaves its reports; the dashboard shows the last ones."""
 
     # --- who may come in
     api_keys: SecretStr | None = None
@@ -104,6 +107,15 @@ class Settings(BaseSettings):
     when the server listens on loopback."""
     stun_url: str | None = Field(None, pattern=r"^stuns?:")
     """Off by default: on a LAN it only costs time."""
+    turn_url: str | None = Field(None, pattern=r"^turns?:")
+    """A relay, as `turn:host:3478?transport=udp`, for browsers and for ourselves."""
+    turn_username: str = ""
+    turn_password: SecretStr | None = None
+    turn_secret: SecretStr | None = None
+    """Shared with the relay (coturn: `static-auth-secret`): credentials that expire
+    are made with it, instead of name and password."""
+    udp_ports: str | None = Field(None, pattern=r"^\d{1,5}-\d{1,5}$")
+    """`40000-40100`: the UDP ports media may use, two per browser; by default any."""
 
     # --- the store
     database_url: SecretStr | None = None
@@ -121,6 +133,8 @@ class Settings(BaseSettings):
     max_clients_per_session: int = Field(8, ge=1)
     session_grace_s: Seconds = 10.0
     """How long a session outlives its last client."""
+    session_lost_grace_s: Seconds = 30.0
+    """How long it waits for a last client that was lost and may come back."""
     session_join_timeout_s: Seconds = 60.0
     """How long a new session waits for its first client."""
 
@@ -211,6 +225,15 @@ class Settings(BaseSettings):
             ipaddress.ip_address(address)
         return value
 
+    @field_validator("udp_ports")
+    @classmethod
+    def _check_ports(cls, value: str | None) -> str | None:
+        if value is not None:
+            first, last = (int(part) for part in value.split("-"))
+            if not 1024 <= first < last <= 65_535:
+                raise ValueError("needs two ports, the lower first, 1024 to 65535")
+        return value
+
     @field_validator("api_keys")
     @classmethod
     def _check_keys(cls, value: SecretStr | None) -> SecretStr | None:
@@ -276,6 +299,25 @@ class Settings(BaseSettings):
                 "address: without keys everybody on the network could make calls"
             )
         return self
+
+    def turn_server(self) -> TurnServer | None:
+        """The relay, if one is configured."""
+        if self.turn_url is None:
+            return None
+        password, secret = self.turn_password, self.turn_secret
+        return TurnServer(
+            self.turn_url,
+            self.turn_username,
+            password.get_secret_value() if password is not None else "",
+            secret.get_secret_value() if secret is not None else "",
+        )
+
+    def udp_port_range(self) -> tuple[int, int] | None:
+        """First and last UDP port for media; None: any."""
+        if self.udp_ports is None:
+            return None
+        first, last = (int(part) for part in self.udp_ports.split("-"))
+        return first, last
 
     @property
     def key_ring(self) -> KeyRing:

@@ -8,14 +8,13 @@ import { parseMetrics } from "./prometheus.js";
 
 /**
  * @typedef {object} WorkerHealth
- * @property {string | number} [worker]
- * @property {string | number} [name]
- * @property {number | null} [pid]
- * @property {string} [state]
- * @property {number} [sessions]
- * @property {number} [clients]
- * @property {number} [cpu] share of one core
- * @property {number} [rss_mb]
+ * @property {number} index
+ * @property {boolean} is_up
+ * @property {number} restarts
+ * @property {number} sessions
+ * @property {number} cpu cores in use
+ * @property {number} session_cpu_ms_per_s
+ * @property {{rss_bytes?: number} | null} report
  */
 
 /**
@@ -33,9 +32,12 @@ import { parseMetrics } from "./prometheus.js";
  * @typedef {object} Report
  * @property {string} name
  * @property {string} kind
- * @property {string} created_at ISO 8601, UTC
- * @property {string} [verdict]
- * @property {string} [path] of its page, below the base
+ * @property {string} title
+ * @property {string} started_at ISO 8601, UTC
+ * @property {"pass" | "fail" | "undecided"} outcome
+ * @property {string} words
+ * @property {{label: string, value: string, unit?: string}[]} [headlines]
+ * @property {boolean} has_page
  */
 
 export class Operations {
@@ -64,7 +66,7 @@ export class Operations {
   }
 
   /**
-   * The page of a report, which may not run anything.
+   * The page of a report: a file of its own, which runs nothing.
    *
    * @param {string} name
    * @returns {Promise<Blob>}

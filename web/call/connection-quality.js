@@ -60,8 +60,10 @@ export class ConnectionQuality {
   get #badMs() {
     const told = this.#told;
     const seen = this.#seen;
-    const here = (seen?.concealedMs ?? 0) + FRAME_MS * (seen?.dropouts ?? 0);
-    return here + (told?.lost_ms ?? 0) + (told?.concealed_ms ?? 0) + (told?.late_ms ?? 0);
+    const here = (seen?.concealedMs ?? 0) + FRAME_MS * (seen?.unsent ?? 0);
+    // What was lost or came too late the bridge has concealed: it counts once.
+    const missing = (told?.lost_ms ?? 0) + (told?.late_ms ?? 0);
+    return here + Math.max(missing, told?.concealed_ms ?? 0);
   }
 
   /** @returns {Quality} */
@@ -103,7 +105,8 @@ export class ConnectionQuality {
     if (rttMs === null) return "unknown";
     const seconds = this.#bad.length - 1;
     const bad = seconds > 0 ? this.#bad[seconds] - this.#bad[0] : 0;
-    const share = seconds > 0 ? bad / (1_000 * seconds) : 0;
+    // One click in the first second is no bad connection.
+    const share = bad / (1_000 * Math.max(seconds, WINDOW_S / 2));
     const jitter = this.#told?.jitter_ms ?? 0;
     if (share > POOR_SHARE || rttMs > 400 || jitter > 100) return "poor";
     if (share > FAIR_SHARE || rttMs > 180 || jitter > 30) return "fair";

@@ -46,6 +46,7 @@ const PASSING = new Set([
  * @typedef {object} Figures
  * @property {number | null} rttMs round trip of a control message
  * @property {number | null} bufferedMs audio waiting to be played
+ * @property {number} unsent frames the network was too slow for
  * @property {number} dropouts frames not sent for a slow network, and moments in which
  *   the assistant's audio came too late
  * @property {number} concealedMs sound made up here because it came too late
@@ -211,6 +212,7 @@ export class LastingCall {
     return {
       rttMs: this.#call?.rttMs ?? null,
       bufferedMs: (isTrack ? channel?.bufferedMs : playout?.bufferedMs) ?? null,
+      unsent: channel?.framesDropped ?? 0,
       dropouts: (channel?.framesDropped ?? 0) + (playout?.underruns ?? 0),
       concealedMs: isTrack
         ? (channel?.concealedMs ?? 0)

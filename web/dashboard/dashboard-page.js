@@ -4,6 +4,7 @@
 
 import { CallFailure } from "../call/failures.js";
 import { askForYes } from "../view/ask-dialog.js";
+import { saveFile } from "../view/save-file.js";
 import { DashboardView } from "../view/dashboard-view.js";
 import { figuresOf } from "./figures.js";
 
@@ -119,9 +120,7 @@ export class DashboardPage {
   /** @param {string} name */
   async #openReport(name) {
     try {
-      const url = URL.createObjectURL(await this.#operations.report(name));
-      window.open(url, "_blank", "noopener");
-      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+      saveFile(await this.#operations.report(name), `${name}.html`);
     } catch (error) {
       this.#failure = CallFailure.from(error);
       this.render();

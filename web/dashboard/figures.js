@@ -20,9 +20,11 @@ import { distributionsBy, total, totalsBy } from "../bridge/prometheus.js";
 /**
  * @typedef {object} ProcessFigures
  * @property {string} name
- * @property {number | null} cpuPercent of one core
+ * @property {boolean} isUp
+ * @property {number} restarts
+ * @property {number} cpuPercent of one core
  * @property {number | null} memoryMb
- * @property {number | null} sessions
+ * @property {number} sessions
  */
 
 /**
@@ -140,10 +142,12 @@ function memoryOf(usage) {
 
 /** @param {Look} look */
 function processesOf({ health }) {
-  return (health.workers ?? []).map((it, i) => ({
-    name: String(it.name ?? it.worker ?? i + 1),
-    cpuPercent: it.cpu === undefined ? null : 100 * it.cpu,
-    memoryMb: it.rss_mb ?? null,
-    sessions: it.sessions ?? null,
+  return (health.workers ?? []).map((it) => ({
+    name: String(it.index),
+    isUp: it.is_up,
+    restarts: it.restarts,
+    cpuPercent: 100 * it.cpu,
+    memoryMb: it.report?.rss_bytes === undefined ? null : it.report.rss_bytes / 1e6,
+    sessions: it.sessions,
   }));
 }

@@ -5,6 +5,7 @@
 import { CallFailure } from "../call/failures.js";
 import { rememberedOf } from "../call/stored-talk.js";
 import { askForYes } from "../view/ask-dialog.js";
+import { saveFile } from "../view/save-file.js";
 import { FolioView } from "../view/folio-view.js";
 import { ShelfView } from "../view/shelf-view.js";
 
@@ -154,7 +155,7 @@ export class ShelfPage {
   async #export(id, format) {
     const blob = await this.#conversations.export(id, format);
     const title = this.#folio?.conversation.title || this.#texts.get("nav.conversations");
-    save(blob, `${title.replace(/[\\/:*?"<>|]/g, "-")}.${SUFFIX[format]}`);
+    saveFile(blob, `${title.replace(/[\\/:*?"<>|]/g, "-")}.${SUFFIX[format]}`);
   }
 
   /** @param {string} id */
@@ -207,17 +208,4 @@ function inOrder(recordings) {
       isVoice(a) - isVoice(b) ||
       a.track.localeCompare(b.track),
   );
-}
-
-/**
- * @param {Blob} blob
- * @param {string} name
- */
-function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // The browser reads it after the click, in its own time.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -135,7 +135,6 @@ export const de = {
 
   "people.title": "Personen",
   "people.count": "{n} Personen",
-  "people.count.one": "Nur Sie",
   "people.you": "Sie",
   "people.guest": "Gast {n}",
   "people.speaking": "spricht",
@@ -268,6 +267,13 @@ export const de = {
   "panel.none": "Noch nichts gemessen.",
   "panel.reports.none": "Noch kein Bericht: make bench macht einen.",
 
+  "worker.up": "läuft",
+  "worker.down": "steht",
+  "col.restarts": "Neustarts",
+  "col.sessions": "Gespräche",
+  "col.cpu": "CPU",
+  "col.memory": "Speicher",
+  "report.open": "Öffnen",
   "col.conversation": "Gespräch",
   "col.state": "Zustand",
   "col.clients": "Browser",
@@ -282,8 +288,6 @@ export const de = {
   "col.failed": "Fehler",
   "col.code": "Code",
   "col.count": "Anzahl",
-  "col.report": "Bericht",
-  "col.when": "Wann",
 
   "unit.s": "{value} s",
   "unit.percent": "{value} %",
@@ -388,6 +392,7 @@ export const de = {
   "error.tool_stopped": "Es wurde wie gewünscht angehalten.",
   "error.store_unavailable":
     "Die Gespräche sind gerade nicht erreichbar. Bitte versuchen Sie es erneut.",
+  "error.report_not_found": "Diesen Bericht gibt es nicht (mehr).",
   "error.internal": "Etwas Unerwartetes ist schiefgegangen.",
   "error.session_ended": "Der Sprachserver hat die Sitzung beendet.",
 };

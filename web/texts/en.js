@@ -132,7 +132,6 @@ export const en = {
 
   "people.title": "People",
   "people.count": "{n} people",
-  "people.count.one": "Only you",
   "people.you": "You",
   "people.guest": "Guest {n}",
   "people.speaking": "speaking",
@@ -265,6 +264,13 @@ export const en = {
   "panel.none": "Nothing measured yet.",
   "panel.reports.none": "No report yet: run make bench.",
 
+  "worker.up": "up",
+  "worker.down": "down",
+  "col.restarts": "Restarts",
+  "col.sessions": "Sessions",
+  "col.cpu": "CPU",
+  "col.memory": "Memory",
+  "report.open": "Open",
   "col.conversation": "Conversation",
   "col.state": "State",
   "col.clients": "Browsers",
@@ -279,8 +285,6 @@ export const en = {
   "col.failed": "Failed",
   "col.code": "Code",
   "col.count": "Count",
-  "col.report": "Report",
-  "col.when": "When",
 
   "unit.s": "{value} s",
   "unit.percent": "{value} %",
@@ -364,6 +368,7 @@ export const en = {
   "error.worker_lost": "",
   "error.tool_stopped": "",
   "error.store_unavailable": "",
+  "error.report_not_found": "",
   "error.internal": "Something unexpected went wrong.",
   "error.session_ended": "The voice server ended the session.",
 };

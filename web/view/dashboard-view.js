@@ -19,6 +19,8 @@ const BUDGET_PERCENT = [
   { sessions: 5, percent: 60 },
   { sessions: 10, percent: 90 },
 ];
+/** @type {Record<string, string>} */
+const GRADE_OF = { pass: "good", fail: "poor", undecided: "fair" };
 const STALE_MS = 6_000;
 /** One way through the bridge: the target, p95. */
 const DELAY_BUDGET_MS = 50;
@@ -202,13 +204,16 @@ export class DashboardView {
     const plot = make("canvas", { class: "panel-plot", id: "cpu-plot", "aria-hidden": "true" });
     const rows = processes.map((it) => [
       it.name,
-      it.sessions === null ? "" : String(it.sessions),
+      this.#texts.get(it.isUp ? "worker.up" : "worker.down"),
+      String(it.restarts),
+      String(it.sessions),
       this.#unit("unit.percent", it.cpuPercent),
       this.#unit("unit.mb", it.memoryMb),
     ]);
     if (rows.length === 0) return [words, plot];
-    const head = ["col.worker", "tile.sessions", "tile.cpu", "tile.memory"];
-    return [words, plot, this.#table(/** @type {TextKey[]} */ (head), rows)];
+    const head = ["worker", "state", "restarts", "sessions", "cpu", "memory"];
+    const keys = head.map((name) => /** @type {TextKey} */ (`col.${name}`));
+    return [words, plot, this.#table(keys, rows)];
   }
 
   /**
@@ -270,13 +275,39 @@ export class DashboardView {
   /** @param {Report[]} reports */
   #reports(reports) {
     if (reports.length === 0) return [this.#nothing("panel.reports.none")];
-    const rows = reports.slice(0, 8).map((it) => {
-      const open = make("button", { type: "button", class: "link", text: it.kind });
+    return reports.slice(0, 6).map((it) => {
+      const open = make("button", {
+        type: "button",
+        class: "chip",
+        text: this.#texts.get("report.open"),
+        "aria-label": `${this.#texts.get("report.open")}: ${it.title}`,
+      });
+      open.hidden = !it.has_page;
       open.onclick = () => this.#actions.onReport(it.name);
-      const when = this.#texts.moment(timeOf(it.created_at));
-      return [open, when, it.verdict ?? ""];
+      const headlines = (it.headlines ?? [])
+        .slice(0, 5)
+        .map(({ label, value, unit = "" }) =>
+          make(
+            "li",
+            {},
+            make("span", { text: label }),
+            make("strong", { text: `${value} ${unit}`.trim() }),
+          ),
+        );
+      return make(
+        "article",
+        { class: "report", "data-grade": GRADE_OF[it.outcome] },
+        make(
+          "div",
+          { class: "report-words" },
+          make("h4", { text: it.title }),
+          make("small", { text: this.#texts.moment(Date.parse(it.started_at)) }),
+          make("p", { text: it.words }),
+        ),
+        make("ul", { class: "report-figures" }, ...headlines),
+        open,
+      );
     });
-    return [this.#table(["col.report", "col.when", "col.state"], rows)];
   }
 
   // --- parts ----------------------------------------------------------------------

@@ -75,7 +75,7 @@ export class PeopleView {
     if (!isLive && this.#dialog.open) this.#dialog.close();
     if (!isLive) this.#link = "";
     const n = participants.length;
-    const label = n > 1 ? "people.count" : "people.count.one";
+    const label = n > 1 ? "people.count" : "action.invite"; // alone, it is for that
     setText("people-label", this.#texts.get(label, { n }));
     this.#renderFaces(participants);
     if (this.#dialog.open) this.#renderSheet(people);
