@@ -61,6 +61,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the bench; 0 when every call of every run was good."""
     given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["budget"]:
+        from loadtests.budget import cli as budget
+
+        return budget.main(given[1:])
     if given[:1] == ["engine"]:
         # Only now: what it imports is of no use to the other bench.
         from loadtests import engine_bench

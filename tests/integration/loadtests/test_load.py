@@ -11,7 +11,7 @@ USERS = 3
 def load(tmp_path_factory: pytest.TempPathFactory) -> LoadRun:
     return run_load(
         tmp_path_factory.mktemp("load"),
-        *("--users", str(USERS), "--seconds", "7", "--spawn-rate", "3"),
+        *("--users", str(USERS), "--seconds", "6", "--spawn-rate", "3"),
         *("--workers", "2", "--call-seconds", "4"),
         timeout_s=55,
     )
@@ -76,7 +76,7 @@ def test_a_bridge_that_is_not_there_is_a_failure_in_words(
 ) -> None:
     load = run_load(
         tmp_path_factory.mktemp("nobody"),
-        *("--url", "http://127.0.0.1:9", "--users", "1", "--seconds", "1"),
+        *("--url", "http://127.0.0.1:9", "--users", "1", "--seconds", "3"),
         *("--workers", "0", "--call-seconds", "2"),
         timeout_s=55,
     )
