@@ -10,7 +10,8 @@ from server.media.door import MediaDoor
 from server.media.protocol import ConversationInfo
 from server.realtime.config import SessionConfig
 from server.realtime.signalling import ModelEndpoint
-from server.sessions.lifecycle import Occupancy
+from server.sessions.lifecycle import Rules
+from server.sessions.prices import read_prices
 from server.sessions.session import Session, SessionRequest
 from server.sessions.tool_door import SessionToolDoor
 from server.settings import Settings
@@ -20,6 +21,9 @@ from server.tools.executor import ExecutorLimits, ToolExecutor
 from server.tools.narration import Pace
 from server.tools.registry import ToolRegistry
 from server.tools.runner import Runner
+
+LOST_GRACE = 3.0
+"""So many times longer is a last client waited for that was lost."""
 
 
 class SessionMaker:
@@ -46,6 +50,7 @@ class SessionMaker:
         self._host = host
         self._fake = fake
         self._on_record = on_record
+        self._prices = read_prices(settings.prices_file)
 
     def __call__(
         self,
@@ -80,9 +85,26 @@ class SessionMaker:
             info=ConversationInfo(session_id, conversation_id, endpoint.kind, config),
             executor=ToolExecutor(tools, door, limits),
             agents=(nested, claude),
-            occupancy=Occupancy(
-                settings.session_join_timeout_s, settings.session_grace_s
-            ),
+            rules=self._rules(),
+            prices=self._prices,
+        )
+
+    def _rules(self) -> Rules:
+        settings = self._settings
+        return Rules(
+            # Signalling is two requests, then the session has to come up.
+            open_timeout_s=2 * settings.model_http_timeout_s
+            + 2 * settings.model_connect_timeout_s
+            + settings.model_webrtc_timeout_s,
+            join_timeout_s=settings.session_join_timeout_s,
+            grace_s=settings.session_grace_s,
+            # Noticing the loss, a new way, a new connection: more than a goodbye needs.
+            lost_grace_s=LOST_GRACE * settings.session_grace_s,
+            idle_timeout_s=settings.idle_timeout_s,
+            max_session_s=settings.max_session_s,
+            max_cost_usd=settings.max_session_cost_usd,
+            recovery_timeout_s=settings.model_recovery_timeout_s,
+            handover_timeout_s=settings.handover_lead_s + 60,
         )
 
     def _run_limits(self) -> RunLimits:

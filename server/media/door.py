@@ -60,6 +60,11 @@ class MediaDoor(Protocol):
     def say(self, session_id: str, text: str) -> None:
         """Typed text, for the model."""
 
+    def change_model(
+        self, session_id: str, *, voice: str | None = None, model: str | None = None
+    ) -> None:
+        """Go on with another voice or model from the end of the turn."""
+
     def interrupt(self, session_id: str) -> None:
         """Make the assistant stop talking."""
 

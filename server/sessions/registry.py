@@ -22,8 +22,6 @@ from server.media.door import MediaDoor
 from server.media.protocol import (
     ClientAnswer,
     ClientChange,
-    ClientJoined,
-    ClientLeft,
     HostEvent,
     ParticipantsChanged,
     SessionEnded,
@@ -34,6 +32,7 @@ from server.media.protocol import (
     ToolRequested,
 )
 from server.realtime.signalling import ModelEndpoint
+from server.sessions.caretaker import Caretaker
 from server.sessions.session import Session, SessionRequest
 from server.tools.builtin import TYPED_TOOL
 
@@ -251,10 +250,10 @@ class SessionRegistry:
     ) -> None:
         """Go on with another voice or model, between two turns.
 
-        Raises:
-            BridgeError: the service would not have it; nothing has changed then.
+        What the service will not have is told to the browsers; nothing has changed
+        then.
         """
-        raise NotSupportedError("no hand-over")
+        self._host.change_model(session.session_id, voice=voice, model=model)
 
     async def set_recording(self, session: Session, on: bool, *, by: str) -> None:
         """Begin or end to record; everybody in the session is told.
@@ -293,13 +292,9 @@ class SessionRegistry:
         session = self._sessions.get(event.session_id)
         if session is None:
             return
+        if session.caretaker is not None:
+            session.caretaker.on_event(event)
         match event:
-            case ClientJoined():
-                session.occupancy.client_joined()
-                self._arm(session)
-            case ClientLeft():
-                session.occupancy.client_left(event.remaining, self._loop.time())
-                self._arm(session)
             case ParticipantsChanged():
                 session.participants = event.participants
                 session.mix_minus = event.mix_minus
@@ -379,8 +374,8 @@ class SessionRegistry:
         finally:
             self._host.end(session.session_id, "cancelled")
             self._forget(session)
-            if session.timer is not None:
-                session.timer.cancel()
+            if session.caretaker is not None:
+                session.caretaker.close()
             await session.close_agents()
             self._sessions.pop(session.session_id, None)
             session.gone.set()
@@ -392,15 +387,16 @@ class SessionRegistry:
         session.owner = request.owner
         self._sessions[session_id] = session
         self._began(session)
+        session.caretaker = self._caretaker(session)
         try:
             await self._host.open(session.info, endpoint)
         except BaseException:
+            session.caretaker.close()
             del self._sessions[session_id]
             raise
         session.state = "live"
-        session.occupancy.opened(self._loop.time())
+        session.caretaker.opened()
         self._by_conversation[request.owner, conversation_id] = session
-        self._arm(session)
         return session
 
     def _forget(self, session: Session) -> None:
@@ -409,17 +405,19 @@ class SessionRegistry:
         if self._by_conversation.get(conversation) is session:
             del self._by_conversation[conversation]
 
-    def _arm(self, session: Session) -> None:
-        """Set the timer that ends a session nobody is in."""
-        if session.timer is not None:
-            session.timer.cancel()
-            session.timer = None
-        ends_at_s = session.occupancy.ends_at_s
-        if ends_at_s is not None:
-            session.timer = self._loop.call_at(
-                ends_at_s, self._end_for_lack_of_clients, session
-            )
+    def _caretaker(self, session: Session) -> Caretaker:
+        def on_end(reason: str) -> None:
+            self._forget(session)
 
-    def _end_for_lack_of_clients(self, session: Session) -> None:
-        self._forget(session)
-        self._host.end(session.session_id, "no clients")
+        def on_abandoned() -> None:
+            logger.warning("session %s was not freed in time", session.session_id)
+            session.ended.set()
+
+        return Caretaker(
+            session.session_id,
+            session.rules,
+            session.prices,
+            self._host,
+            on_end=on_end,
+            on_abandoned=on_abandoned,
+        )

@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 
 from server.auth.principal import LOCAL_OWNER
 from server.media.protocol import ConversationInfo, Participant, SessionState
-from server.sessions.lifecycle import Occupancy
+from server.sessions.caretaker import Caretaker
+from server.sessions.lifecycle import Rules
+from server.sessions.prices import Prices
 from server.tools.builtin import Agent
 from server.tools.executor import ToolExecutor
 
@@ -33,11 +35,13 @@ class Session:
     info: ConversationInfo
     executor: ToolExecutor
     agents: tuple[Agent, ...]
-    occupancy: Occupancy
+    rules: Rules
+    prices: Prices
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when nothing of the session is left."""
-    timer: asyncio.TimerHandle | None = None
+    caretaker: Caretaker | None = None
+    """From before its opening to its end."""
     owner: str = LOCAL_OWNER
     """Who opened it. Nobody else may know that it exists."""
     started_at_s: float = field(default_factory=time.time)
@@ -46,7 +50,6 @@ class Session:
     participants: tuple[Participant, ...] = ()
     mix_minus: bool = True
     recording: bool = False
-    usage: Mapping[str, float] = field(default_factory=dict)
     seats: dict[str, bool] = field(default_factory=dict)
     """Client ids ever given out; True for guests. Bounded by admission."""
     removed: set[str] = field(default_factory=set)
@@ -56,6 +59,11 @@ class Session:
     def session_id(self) -> str:
         """The id in the URLs."""
         return self.info.session_id
+
+    @property
+    def usage(self) -> Mapping[str, float]:
+        """Tokens by kind so far, `responses` and `cost_usd`; empty before the first."""
+        return self.caretaker.usage if self.caretaker is not None else {}
 
     def is_guest(self, client_id: str) -> bool:
         """Whether a browser came by invitation; an unknown one is taken for a guest.

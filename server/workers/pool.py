@@ -169,6 +169,12 @@ class WorkerPool:
         """Typed text, for the model."""
         self._post(session_id, "say", text)
 
+    def change_model(
+        self, session_id: str, *, voice: str | None = None, model: str | None = None
+    ) -> None:
+        """Go on with another voice or model from the end of the turn."""
+        self._post(session_id, "change_model", voice=voice, model=model)
+
     def interrupt(self, session_id: str) -> None:
         """Make the assistant stop talking."""
         self._post(session_id, "interrupt")

@@ -7,7 +7,6 @@ import pytest
 from server import __version__, cli
 from server.__main__ import main
 from server.errors import StartError
-from server.sessions.lifecycle import Occupancy
 from server.settings import is_loopback, load_settings, unknown_names
 
 
@@ -166,20 +165,3 @@ def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> No
         cli.main(["fly"])
 
     assert done.value.code == 2
-
-
-def test_a_session_waits_for_its_first_client_then_outlives_its_last() -> None:
-    occupancy = Occupancy(join_timeout_s=60, grace_s=10)
-    occupancy.opened(0)
-    assert occupancy.ends_at_s == 60
-
-    occupancy.client_left(0, 5)  # one that never connected
-    assert occupancy.ends_at_s == 60
-    occupancy.client_joined()
-    assert occupancy.ends_at_s is None
-    occupancy.client_left(1, 20)
-    assert occupancy.ends_at_s is None
-    occupancy.client_left(0, 30)
-    assert occupancy.ends_at_s == 40
-    occupancy.client_joined()
-    assert occupancy.ends_at_s is None
