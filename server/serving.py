@@ -40,9 +40,11 @@ def make_server(
         book: bounds connections; by default as the settings say.
     """
     proxies = [p.strip() for p in settings.trusted_proxies.split(",") if p.strip()]
+    if book is None:
+        book = ConnectionBook(trusted=proxies)
     config = uvicorn.Config(
         app,
-        http=bounded(book or ConnectionBook(trusted=proxies)),
+        http=bounded(book),
         forwarded_allow_ips=proxies,
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         loop=_loop_kind(),
