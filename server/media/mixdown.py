@@ -45,10 +45,10 @@ class Mixdown:
         self._solo: Solo | None = None
         self._mixed: dict[Client, SpeakingMeter] = {}
         """Those whose frames are kept for the tick."""
-        self._owed_to_model = False
+        self._owed_from: Client | None = None
         self._owed_to: Client | None = None
-        """Whoever was alone until this tick may get its next frame a tick later,
-        rather than silence in the middle of a word."""
+        """Whoever was alone until this tick is heard, and hears, its next frame a tick
+        later, rather than silence in the middle of a word."""
         self.tap: Tap | None = None
         """While set, everything goes by the tick, sample-aligned."""
         self.mix_minus = True
@@ -105,7 +105,7 @@ class Mixdown:
 
     def _begin_solo(self, client: Client) -> Solo:
         self._mixed.clear()
-        self._owed_to = None
+        self._owed_from = self._owed_to = None
         self._solo = solo = Solo(
             client,
             self._model,
@@ -119,7 +119,7 @@ class Mixdown:
     def _end_solo(self, solo: Solo) -> None:
         self._solo = None
         was_heard, was_played = solo.end()
-        self._owed_to_model = was_heard
+        self._owed_from = solo.client if was_heard else None
         self._owed_to = solo.client if was_played else None
 
     def _gather(self, ready: Sequence[Client]) -> dict[Client, Pcm]:
@@ -155,11 +155,9 @@ class Mixdown:
         """Everybody to the model, everybody else and the assistant to everybody."""
         heard = self._gather(ready)
         total = add_up(list(heard.values()))
-        if heard:
-            self._model.send_audio(limit(total))
-        elif not self._owed_to_model:
-            self._model.send_audio(SILENCE)
-        self._owed_to_model = False
+        owed_from, self._owed_from = self._owed_from, None
+        if owed_from is None or owed_from in heard or owed_from not in ready:
+            self._model.send_audio(limit(total) if heard else SILENCE)
         assistant = self._voice.pull()
         owed_to, self._owed_to = self._owed_to, None
         if self.tap is not None:
@@ -167,7 +165,7 @@ class Mixdown:
         others = total if self.mix_minus else None
         for client in ready:
             own = heard.get(client)
-            if client is owed_to and assistant is None and not set(heard) - {client}:
+            if client is owed_to and assistant is None:
                 continue
             if others is None or len(heard) == (own is not None):
                 client.send_audio(SILENCE if assistant is None else assistant)

@@ -132,7 +132,7 @@ class OpusLine(ChannelLine):
         super().__init__(send, Intake(libopus.Decoder))
         self._counter = fr.FrameCounter(FRAME_SAMPLES)
         self._encoder = libopus.Encoder()
-        self._is_joining = False
+        self._passed = b""
 
     def receive(self, message: bytes) -> None:
         """One packet."""
@@ -150,20 +150,14 @@ class OpusLine(ChannelLine):
         if is_silent and self._counter.is_pausing:
             self._transmit(self._counter.silence(opus_packet.NOTHING))
             return
-        if self._is_joining:
-            self._encoder.independent(True)
-        payload = self._encoder.encode(pcm)
-        if self._is_joining:
-            self._encoder.independent(False)
-            self._is_joining = False
-        counter = self._counter
+        payload, counter = self._encoder.encode(pcm), self._counter
         self._transmit(
             counter.silence(payload) if is_silent else counter.frame(payload)
         )
 
     def push_packet(self, payload: bytes) -> None:
         """Send one packet of the model's encoder."""
-        counter = self._counter
+        self._passed, counter = payload, self._counter
         if opus_packet.is_silent(payload):
             self._transmit(counter.silence(payload))
         else:
@@ -174,11 +168,8 @@ class OpusLine(ChannelLine):
         self._transmit(self._counter.silence(opus_packet.NOTHING))
 
     def prime(self, frames: list[Pcm]) -> None:
-        """Let the encoder hear what was passed by it, and nobody else."""
-        for frame in frames:
-            if frame.size == FRAME_SAMPLES:
-                self._encoder.encode(frame)
-        self._is_joining = True
+        """Before the first `push` after packets: what the last of them held."""
+        self._encoder.join(frames, after=self._passed)
 
 
 def new_line(framing: fr.Framing, send: SendMessage) -> ChannelLine:

@@ -5,6 +5,7 @@ aioice asks one module function for the addresses of this host and never offers
 several programs in one process (tests) can each have their own policy.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 import aioice.ice
 from aiortc import RTCConfiguration, RTCIceServer
 
+from server.ice_servers import TurnServer
 from server.rtc.path import PathKind
+from server.rtc.ports import PortRange, bound_within
 
 AddressSource = Callable[[bool, bool], list[str]]
 
@@ -30,12 +33,19 @@ class IcePolicy:
     """Offer exactly these; None: every address of this host."""
     stun_url: str | None = None
     """Off by default: without internet it costs 5 s per connection."""
+    turn: TurnServer | None = None
+    """A relay for ourselves, where no address of ours can be reached."""
+    ports: PortRange | None = None
+    """UDP ports of host candidates; None: any free one."""
     media_path: PathKind = "lean"
     """Which code carries the media once the peer is reached."""
 
     def configuration(self) -> RTCConfiguration:
         """What aiortc wants; never its default, which is a public STUN server."""
         servers = [RTCIceServer(self.stun_url)] if self.stun_url else []
+        if self.turn is not None:
+            name, password = self.turn.credentials(time.time())
+            servers.append(RTCIceServer(self.turn.url, name, password))
         return RTCConfiguration(iceServers=servers)
 
     @contextmanager
@@ -44,12 +54,13 @@ class IcePolicy:
         _install()
         token = _addresses.set(self.addresses)
         try:
-            yield
+            with bound_within(self.ports):
+                yield
         finally:
             _addresses.reset(token)
 
 
-LOOPBACK_ONLY = IcePolicy(addresses=("127.0.0.1",))
+LOOPBACK = ("127.0.0.1",)
 
 
 def _install() -> None:

@@ -8,6 +8,7 @@ the one inside PyAV's wheel, or the system's.
 
 import ctypes
 import ctypes.util
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ import av
 import numpy as np
 
 from server.audio.format import FRAME_SAMPLES, RATE_HZ, Pcm
+from server.rtc.opus_packet import is_celt
 
 MAX_PACKET_BYTES = 1275
 MAX_FRAME_SAMPLES = RATE_HZ * 120 // 1000
@@ -24,7 +26,7 @@ MAX_FRAME_SAMPLES = RATE_HZ * 120 // 1000
 Application = Literal["voip", "audio", "lowdelay"]
 _APPLICATIONS: dict[Application, int] = {"voip": 2048, "audio": 2049, "lowdelay": 2051}
 _SET_BITRATE, _SET_COMPLEXITY, _SET_FEC, _SET_LOSS = 4002, 4010, 4012, 4014
-_SET_INDEPENDENT = 4046
+_RESET = 4028
 
 
 class OpusError(RuntimeError):
@@ -136,9 +138,25 @@ class Encoder:
             raise OpusError(n)
         return bytes(self._view[:n])
 
-    def independent(self, on: bool) -> None:
-        """While on, packets refer to none before them: for whoever joins here."""
-        self._set(_SET_INDEPENDENT, int(on))
+    def join(self, frames: Sequence[Pcm], *, after: bytes) -> None:
+        """Go on where another encoder's packets end.
+
+        A packet says how it differs from the one before it, so we must know what the
+        decoder knows: the same sound, when that came as CELT like ours; nothing, when
+        it came as speech (SILK, hybrid), for then the decoder begins anew with us.
+
+        Args:
+            frames: what the last packets held.
+            after: the last packet.
+        """
+        if after and is_celt(after):
+            for frame in frames:
+                if frame.size == FRAME_SAMPLES:
+                    self.encode(frame)
+        else:
+            self._library.opus_encoder_ctl(
+                ctypes.c_void_p(self._state), ctypes.c_int(_RESET)
+            )
 
     def _set(self, request: int, value: int) -> None:
         result = self._library.opus_encoder_ctl(

@@ -39,6 +39,11 @@ def nothing_like(packet: bytes) -> bytes:
     return packet[:1] if packet and packet[0] & 3 == 0 else NOTHING
 
 
+def is_celt(packet: bytes) -> bool:
+    """Whether a packet is CELT alone, without the speech codec."""
+    return packet[0] >= 0x80
+
+
 def is_silent(packet: bytes) -> bool:
     """Whether a packet holds silence, as far as one can see."""
     return len(packet) <= SILENT_BYTES

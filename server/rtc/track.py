@@ -6,7 +6,7 @@ from collections import deque
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.packet import Packet
 
-from server.audio.format import Pcm
+from server.audio.format import FRAME_SAMPLES, Pcm
 from server.rtc import opus_packet
 from server.rtc.opus import (
     RTP_CLOCK,
@@ -35,6 +35,7 @@ class AudioSource(MediaStreamTrack):
         self._packets: deque[OpusPacket] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._ticks = 0
+        self._passed = b""
         self.dropped_packets = 0
 
     def push(self, pcm: Pcm) -> None:
@@ -46,6 +47,7 @@ class AudioSource(MediaStreamTrack):
 
     def push_packet(self, payload: bytes) -> None:
         """Queue an Opus packet of somebody else's encoder."""
+        self._passed = payload
         ms = opus_packet.duration_ms(payload)
         self._queue(Packet(payload), int(ms * RTP_TICKS_PER_FRAME // 20))
 
@@ -54,10 +56,15 @@ class AudioSource(MediaStreamTrack):
         self._queue(Packet(opus_packet.NOTHING), RTP_TICKS_PER_FRAME)
 
     def prime(self, frames: list[Pcm]) -> None:
-        """Let the encoder hear what was passed by it, and nobody else."""
-        if self._encoder is not None:
+        """Before the first `push` after packets (see `libopus.Encoder.join`)."""
+        if self._encoder is None:
+            return
+        if self._passed and opus_packet.is_celt(self._passed):
             for frame in frames:
-                self._encoder.encode(frame)
+                if frame.size == FRAME_SAMPLES:
+                    self._encoder.encode(frame)
+        else:
+            self._encoder = OpusEncoder()
 
     def _queue(self, packet: OpusPacket, ticks: int) -> None:
         packet.pts, packet.time_base = self._ticks, RTP_CLOCK

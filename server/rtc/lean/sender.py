@@ -73,7 +73,7 @@ class LeanSender(RTCRtpSender):
         self._sent_timestamp = self._timestamp
         self._silent_frames = 0
         self._silence_packet = b""
-        self._is_joining = False
+        self._passed = b""
         self._marker = True
         self._history: deque[tuple[int, bytes]] = deque(maxlen=HISTORY)
         self._packets = self._octets = 0
@@ -128,6 +128,7 @@ class LeanSender(RTCRtpSender):
 
     def push_packet(self, payload: bytes) -> None:
         """Send an Opus packet of somebody else's encoder, as it is."""
+        self._passed = payload
         ticks = int(opus_packet.duration_ms(payload) * CLOCK_HZ // 1000)
         if self._dtx and opus_packet.is_silent(payload):
             self._silent_frames += 1
@@ -151,14 +152,8 @@ class LeanSender(RTCRtpSender):
             self._send(opus_packet.NOTHING, TICKS_PER_FRAME)
 
     def prime(self, frames: list[Pcm]) -> None:
-        """Let the encoder hear what was passed by it, and nobody else.
-
-        Its next packet refers to none before, which were of another encoder.
-        """
-        for frame in frames:
-            if frame.size == FRAME_SAMPLES:
-                self._encoder.encode(frame)
-        self._is_joining = True
+        """Before the first `push` after packets: what the last of them held."""
+        self._encoder.join(frames, after=self._passed)
         self._silent_frames = 0
 
     def _skip(self, ticks: int) -> None:
@@ -194,13 +189,7 @@ class LeanSender(RTCRtpSender):
         if pcm is not SILENCE and pcm.any():
             self._marker |= self._silent_frames > CONTINUOUS_SILENCE_FRAMES
             self._silent_frames = 0
-            if not self._is_joining:
-                return self._encoder.encode(pcm)
-            self._is_joining = False
-            self._encoder.independent(True)
-            payload = self._encoder.encode(pcm)
-            self._encoder.independent(False)
-            return payload
+            return self._encoder.encode(pcm)
         self._silent_frames += 1
         n = self._silent_frames
         if n <= SETTLING_FRAMES:
