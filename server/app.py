@@ -22,11 +22,13 @@ from server.auth.secret import load_secret
 from server.auth.tokens import TokenSigner
 from server.embedded_fake import EmbeddedFake
 from server.http import errors as http_errors
+from server.http import openapi
 from server.http.auth import router as auth_router
 from server.http.clients import router as clients_router
 from server.http.conversations import memory_router
 from server.http.conversations import router as conversations_router
 from server.http.gate import Gate, GateLimits
+from server.http.ice import router as ice_router
 from server.http.page import SecurityHeaders, mount_page
 from server.http.realtime import router as realtime_router
 from server.http.recordings import of_conversation as conversation_recordings_router
@@ -38,12 +40,15 @@ from server.media.protocol import HostEvent
 from server.media_door import DEFAULT_BASE_URL, make_http_client, make_media_door
 from server.observability.process import machine_usage, usage_of, usage_with
 from server.realtime.signalling import ModelEndpoint
-from server.session_maker import SessionMaker
+from server.session_maker import SessionMaker, SessionParts
 from server.sessions.chronicle import Chronicle
 from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
 from server.settings import Settings
 from server.store.store import Store, StoreConfig, now_ms, open_store
+from server.tools.config import ToolsConfig
 from server.tools.door import Record
+from server.tools.kit import ToolKit
+from server.tools.tool_file import load as load_tools_file
 from server.workers.pool import WorkerPool
 from server.workers.status import WorkerStatus
 
@@ -74,9 +79,13 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         fake: stands in for the embedded fake model (tests).
     """
 
+    tools = ToolsConfig()
+    if settings.tools_file is not None:
+        tools = load_tools_file(settings.tools_file)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _Bridge(settings, fake).running() as bridge:
+        async with _Bridge(settings, fake, tools).running() as bridge:
             app.state.registry = bridge.registry
             app.state.bridge = bridge
             app.state.store = bridge.store
@@ -114,7 +123,13 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         )
     app.add_middleware(SecurityHeaders)
     http_errors.install(app)
-    for router in (auth_router, realtime_router, sessions_router, clients_router):
+    for router in (
+        auth_router,
+        realtime_router,
+        ice_router,
+        sessions_router,
+        clients_router,
+    ):
         app.include_router(router)
 
     app.include_router(recordings_router)
@@ -134,6 +149,7 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         health = bridge.health()
         return health if is_owner(request) else {"status": health["status"]}
 
+    openapi.install(app)
     mount_page(app, settings.web_root or DEFAULT_WEB_ROOT)
     return app
 
@@ -162,9 +178,12 @@ def _store_config(settings: Settings) -> StoreConfig:
 class _Bridge:
     """The parts of one running application."""
 
-    def __init__(self, settings: Settings, fake: EmbeddedFake | None) -> None:
+    def __init__(
+        self, settings: Settings, fake: EmbeddedFake | None, tools: ToolsConfig
+    ) -> None:
         self._settings = settings
         self._fake = fake
+        self._tools = tools
         if fake is None and settings.uses_embedded_fake:
             self._fake = EmbeddedFake()
         self.registry: SessionRegistry | None = None
@@ -191,7 +210,10 @@ class _Bridge:
                 return
             fake_stop, stop = asyncio.Event(), asyncio.Event()
             http = await stack.enter_async_context(make_http_client(settings))
-            sockets = await stack.enter_async_context(aiohttp.ClientSession())
+            sockets = await stack.enter_async_context(
+                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            )
+            kit = ToolKit(self._tools, sockets, timeout_s=settings.tool_timeout_s)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             if self._fake is not None:
                 tasks.create_task(self._fake.run(fake_stop), name="embedded fake")
@@ -199,7 +221,17 @@ class _Bridge:
             self.registry = SessionRegistry(
                 host,
                 self._model_source(),
-                SessionMaker(settings, sockets, host, self._fake, self._on_tool),
+                SessionMaker(
+                    settings,
+                    SessionParts(
+                        sockets,
+                        host,
+                        self._fake,
+                        kit,
+                        self.store.queries,
+                        self._on_tool,
+                    ),
+                ),
                 SessionLimits(
                     max_sessions=settings.max_sessions,
                     grace_s=settings.session_grace_s,
@@ -210,6 +242,7 @@ class _Bridge:
             serving = [
                 tasks.create_task(host.run(stop), name="media host"),
                 tasks.create_task(self.registry.run(stop), name="sessions"),
+                tasks.create_task(kit.run(stop), name="tools"),
             ]
             await host.is_running.wait()
             await self.registry.is_running.wait()
