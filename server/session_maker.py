@@ -1,6 +1,8 @@
 """Composition of one session from the settings: configuration, agents, tools."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import aiohttp
@@ -10,49 +12,51 @@ from server.media.door import MediaDoor
 from server.media.protocol import ConversationInfo
 from server.realtime.config import SessionConfig
 from server.realtime.signalling import ModelEndpoint
+from server.sessions.background import Past, read_background
 from server.sessions.lifecycle import Rules
 from server.sessions.prices import read_prices
+from server.sessions.prompt import context
 from server.sessions.session import Session, SessionRequest
 from server.sessions.tool_door import SessionToolDoor
 from server.settings import Settings
 from server.tools.builtin import Agent, RunLimits, builtin_tools
+from server.tools.claude_cli import ClaudeCli, ClaudeCommand
 from server.tools.door import Record
 from server.tools.executor import ExecutorLimits, ToolExecutor
+from server.tools.kit import ToolKit, registry_of
 from server.tools.narration import Pace
-from server.tools.registry import ToolRegistry
 from server.tools.runner import Runner
 
 LOST_GRACE = 3.0
 """So many times longer is a last client waited for that was lost."""
 
 
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What the sessions of this server share; all of it belongs to the caller."""
+
+    sockets: aiohttp.ClientSession
+    """For the runners."""
+    host: MediaDoor
+    """Where the media of a session is."""
+    fake: EmbeddedFake | None
+    """Its demonstration runners stand in for those that are not configured."""
+    kit: ToolKit
+    past: Past
+    on_record: Callable[[Record], None]
+    """Gets every tool call that is over."""
+
+
 class SessionMaker:
     """Builds the record of a session; a SessionFactory."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        sockets: aiohttp.ClientSession,
-        host: MediaDoor,
-        fake: EmbeddedFake | None,
-        on_record: Callable[[Record], None],
-    ) -> None:
-        """
-        Args:
-            settings: everything that can be configured.
-            sockets: for the runners; the caller's to close.
-            host: where the session's media is.
-            fake: its demonstration runners stand in for those that are not configured.
-            on_record: gets every tool call that is over.
-        """
+    def __init__(self, settings: Settings, parts: SessionParts) -> None:
         self._settings = settings
-        self._sockets = sockets
-        self._host = host
-        self._fake = fake
-        self._on_record = on_record
+        self._parts = parts
+        self._claude_slots = asyncio.Semaphore(settings.claude_max_processes)
         self._prices = read_prices(settings.prices_file)
 
-    def __call__(
+    async def __call__(
         self,
         session_id: str,
         conversation_id: str,
@@ -66,7 +70,12 @@ class SessionMaker:
             settings.nested_runner_url, agent_name, "agent team", survives_cancel=True
         )
         claude = self._claude()
-        tools = ToolRegistry(builtin_tools(nested, claude, self._run_limits()))
+        tools = registry_of(
+            builtin_tools(nested, claude, self._run_limits()),
+            await self._parts.kit.tools(),
+            settings.tool_policies,
+        )
+        past = await read_background(self._parts.past, request.owner, conversation_id)
         config = SessionConfig(
             model=settings.openai_realtime_model,
             voice=request.voice or settings.default_voice,
@@ -75,8 +84,13 @@ class SessionMaker:
             transcription_model=settings.transcription_model,
             transcription_language=settings.transcription_language,
             tools=tools.schemas(),
+            context=context(
+                agents=settings.available_agents,
+                memory=past.memory,
+                history=past.history,
+            ),
         )
-        door = SessionToolDoor(self._host, session_id, self._on_record)
+        door = SessionToolDoor(self._parts.host, session_id, self._parts.on_record)
         limits = ExecutorLimits(
             confirm_timeout_s=settings.tool_confirm_timeout_s,
             pace=Pace(update_after_s=settings.run_update_after_s),
@@ -110,7 +124,7 @@ class SessionMaker:
     def _run_limits(self) -> RunLimits:
         settings = self._settings
         policies = dict(settings.tool_policies)
-        if settings.claude_code_runner_url is None:
+        if settings.claude_code_runner_url is None and not settings.claude_command:
             # The demonstration runner changes nothing in the world.
             policies.setdefault("send_to_claude_code", "allow")
         return RunLimits(
@@ -120,8 +134,17 @@ class SessionMaker:
         )
 
     def _claude(self) -> Agent:
+        settings = self._settings
+        if settings.claude_command:
+            command = ClaudeCommand(
+                settings.claude_command,
+                settings.claude_working_dir,
+                settings.claude_permission_mode,
+                settings.claude_allowed_tools,
+            )
+            return ClaudeCli(command, self._claude_slots)
         return self._runner(
-            self._settings.claude_code_runner_url,
+            settings.claude_code_runner_url,
             "ClaudeCode",
             "Claude Code runner",
             survives_cancel=False,
@@ -130,13 +153,14 @@ class SessionMaker:
     def _runner(
         self, url: str | None, agent_name: str, title: str, *, survives_cancel: bool
     ) -> Runner:
-        if url is None and self._fake is not None and self._fake.url is not None:
+        fake = self._parts.fake
+        if url is None and fake is not None and fake.url is not None:
             # The fake has a demonstration runner of its own.
-            url = f"{self._fake.url}/api/runs/{{agent_name}}".replace("http", "ws", 1)
+            url = f"{fake.url}/api/runs/{{agent_name}}".replace("http", "ws", 1)
         if url is not None:
             url = url.replace("{agent_name}", quote(agent_name, safe=""))
         return Runner(
-            self._sockets,
+            self._parts.sockets,
             url,
             title=title,
             connect_timeout_s=self._settings.runner_connect_timeout_s,

@@ -2,6 +2,8 @@
 
 import ipaddress
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +16,7 @@ from server.auth.keys import KeyRing
 from server.auth.origins import normal_origin
 from server.errors import StartError
 from server.ice_servers import TurnServer
+from server.tools.claude_cli import PermissionMode
 from server.tools.registry import Policy
 
 PREFIX = "VOICEBRIDGE_"
@@ -133,8 +136,6 @@ class Settings(BaseSettings):
     max_clients_per_session: int = Field(8, ge=1)
     session_grace_s: Seconds = 10.0
     """How long a session outlives its last client."""
-    session_lost_grace_s: Seconds = 30.0
-    """How long it waits for a last client that was lost and may come back."""
     session_join_timeout_s: Seconds = 60.0
     """How long a new session waits for its first client."""
 
@@ -202,6 +203,44 @@ class Settings(BaseSettings):
     """`tool=allow|confirm|deny`, comma separated, over what each tool says itself."""
     tool_confirm_timeout_s: Seconds = 60.0
     """A call nobody approves by then is denied."""
+    tools_file: Path | None = None
+    """Further tools: HTTP, MCP servers, Python entry points; YAML or TOML."""
+    available_agents: str = ""
+    """Who the agent team consists of, in words, for the prompt."""
+    claude_command: Annotated[tuple[str, ...], NoDecode] = ()
+    """Runs the Claude Code CLI as a child process instead of using a runner; as one
+    would write it in a shell, e.g. `claude --model sonnet`."""
+    claude_working_dir: Path = Path()
+    claude_permission_mode: PermissionMode = "default"
+    """What it may do unasked; nobody sits in front of it, so the rest is refused."""
+    claude_allowed_tools: Annotated[tuple[str, ...], NoDecode] = ()
+    """Its permission rules beyond that, separated by commas: `Read,Bash(make test)`."""
+    claude_max_processes: int = Field(2, ge=1, le=64)
+    """Processes at work at once, over all sessions; each needs some 200 MB."""
+
+    @field_validator("claude_command", mode="before")
+    @classmethod
+    def _split_command(cls, value: object) -> object:
+        return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+    @field_validator("claude_allowed_tools", mode="before")
+    @classmethod
+    def _split_rules(cls, value: object) -> object:
+        if isinstance(value, str):
+            # Commas inside the brackets of a rule belong to the rule.
+            value = tuple(re.findall(r"[^,(\s][^,(]*(?:\([^)]*\))?", value))
+        return value
+
+    @model_validator(mode="after")
+    def _check_claude(self) -> "Settings":
+        if self.claude_command and self.claude_code_runner_url is not None:
+            raise ValueError(
+                "VOICEBRIDGE_CLAUDE_COMMAND: not together with "
+                "VOICEBRIDGE_CLAUDE_CODE_RUNNER_URL"
+            )
+        if self.claude_command and not self.claude_working_dir.is_dir():
+            raise ValueError("VOICEBRIDGE_CLAUDE_WORKING_DIR: is not a folder")
+        return self
 
     @field_validator("tool_policies", mode="before")
     @classmethod

@@ -56,7 +56,7 @@ class ModelSource(Protocol):
 class SessionFactory(Protocol):
     """Builds the record of a session, its tools included."""
 
-    def __call__(
+    async def __call__(
         self,
         session_id: str,
         conversation_id: str,
@@ -383,7 +383,9 @@ class SessionRegistry:
     async def _open_one(self, conversation_id: str, request: SessionRequest) -> Session:
         endpoint = await self._model.endpoint()
         session_id = uuid.uuid4().hex
-        session = self._make_session(session_id, conversation_id, request, endpoint)
+        session = await self._make_session(
+            session_id, conversation_id, request, endpoint
+        )
         session.owner = request.owner
         self._sessions[session_id] = session
         self._began(session)
