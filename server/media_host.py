@@ -13,7 +13,8 @@ from server.realtime.signalling import ModelEndpoint, Signalling
 from server.realtime.transport import ModelTransport, TransportEvents
 from server.realtime.webrtc import WebRtcTransport
 from server.realtime.websocket import WebSocketTransport
-from server.rtc.ice import LOOPBACK_ONLY, IcePolicy
+from server.rtc.ice import LOOPBACK, IcePolicy
+from server.rtc.ports import PortRange
 from server.settings import Settings, is_loopback
 from server.workers.local import LocalMedia
 from server.workers.placement import Budget
@@ -104,14 +105,25 @@ def _limits(settings: Settings) -> MediaLimits:
 
 
 def _browser_policy(settings: Settings) -> IcePolicy:
+    policy = _policy(settings)
     if settings.ice_addresses is not None:
-        return IcePolicy(settings.ice_addresses, settings.stun_url, settings.media_path)
+        return replace(policy, addresses=settings.ice_addresses)
     if is_loopback(settings.host):
-        return replace(LOOPBACK_ONLY, media_path=settings.media_path)
-    return IcePolicy(None, settings.stun_url, settings.media_path)
+        return replace(policy, addresses=LOOPBACK)
+    return policy
 
 
 def _model_policy(settings: Settings, endpoint: ModelEndpoint) -> IcePolicy:
     if is_loopback(urlsplit(endpoint.base_url).hostname or ""):
-        return replace(LOOPBACK_ONLY, media_path=settings.media_path)
-    return IcePolicy(None, settings.stun_url, settings.media_path)
+        return IcePolicy(LOOPBACK, media_path=settings.media_path)
+    return _policy(settings)
+
+
+def _policy(settings: Settings) -> IcePolicy:
+    ports = settings.udp_port_range()
+    return IcePolicy(
+        stun_url=settings.stun_url,
+        turn=settings.turn_server(),
+        ports=PortRange(*ports) if ports is not None else None,
+        media_path=settings.media_path,
+    )

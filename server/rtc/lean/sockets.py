@@ -154,9 +154,9 @@ class MediaSocket:
         transport = protocol.transport
         return (
             hasattr(select, "epoll")
+            and getattr(protocol.local_candidate, "type", "") == "host"
             and transport is not None
             and not transport.is_closing()
-            and getattr(protocol.local_candidate, "type", "") == "host"
             and transport.get_extra_info("socket") is not None
         )
 

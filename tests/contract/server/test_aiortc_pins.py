@@ -16,7 +16,7 @@ from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtcrtpsender import RTCRtpSender
 
 from server.rtc import ice
-from server.rtc.ice import LOOPBACK_ONLY, IcePolicy
+from server.rtc.ice import LOOPBACK, IcePolicy
 from server.rtc.liveness import PathWatch, ice_connections
 from server.rtc.opus import OpusDecoder, OpusEncoder
 from server.rtc.receiver import OpusReceiver, opus_only
@@ -103,7 +103,7 @@ def test_addresses_come_from_the_function_we_wrap(
         return ["192.0.2.7"]
 
     monkeypatch.setattr(aioice.ice, "get_host_addresses", the_others)
-    with LOOPBACK_ONLY.applied():
+    with IcePolicy(LOOPBACK).applied():
         assert aioice.ice.get_host_addresses(True, True) == ["127.0.0.1"]
         with IcePolicy(("10.0.0.1", "::1")).applied():
             assert aioice.ice.get_host_addresses(True, False) == ["10.0.0.1"]
