@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -18,7 +19,13 @@ from typing import Any
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
-KEYS_OF_THE_USER = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+TOP = Path(__file__).absolute().parents[1]
+"""The checkout (or the installation) this code is imported from."""
+OF_THE_USER = (
+    *("OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    *("VOICEBRIDGE_API_KEYS", "VOICEBRIDGE_DATA_DIR", "VOICEBRIDGE_DATABASE_URL"),
+)
+"""Settings that lead to somebody's account or somebody's conversations."""
 
 
 class ProcessError(RuntimeError):
@@ -41,8 +48,10 @@ def get_json(url: str, *, timeout_s: float = 5.0) -> Any:
 class BridgeProcess(AbstractContextManager["BridgeProcess"]):
     """`voicebridge serve` on a free loopback port, with its embedded fake.
 
-    The user's key is taken out of the environment: a bench never talks to OpenAI.
-    Leaving the context sends SIGTERM and waits; then SIGKILL.
+    A bench never talks to OpenAI and leaves nothing among the user's conversations:
+    their keys and database are taken out of the environment, and it runs in a folder of
+    its own, where there is no `.env`. Leaving the context sends SIGTERM and waits; then
+    SIGKILL.
     """
 
     def __init__(
@@ -51,13 +60,24 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
+        python: str = sys.executable,
+        top: Path | None = None,
     ) -> None:
+        """Args:
+        arguments: further ones of `serve`.
+        environment: variables on top of this process's.
+        log: file its output goes to.
+        python: the interpreter, with everything the bridge needs.
+        top: the checkout whose bridge it is; None: the one this code is imported from.
+        """
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._arguments = tuple(arguments)
         self._environment = dict(environment or {})
         self._log = log
+        self._python, self._top = python, top
         self._process: subprocess.Popen[bytes] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def pid(self) -> int:
@@ -66,17 +86,24 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
         return self._process.pid
 
     def __enter__(self) -> BridgeProcess:
-        environment = {k: v for k, v in os.environ.items() if k not in KEYS_OF_THE_USER}
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="voicebridge-bench-", ignore_cleanup_errors=True
+        )
+        environment = {k: v for k, v in os.environ.items() if k not in OF_THE_USER}
+        environment["XDG_DATA_HOME"] = self._folder.name
         environment |= self._environment
+        paths = [str(self._top or TOP), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         sink = self._log.open("wb") if self._log else subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "server.cli", "serve"),
+                    *(self._python, "-m", "server.cli", "serve"),
                     *("--host", "127.0.0.1", "--port", str(self.port)),
                     *self._arguments,
                 ],
                 env=environment,
+                cwd=self._folder.name,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -109,7 +136,10 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
                 self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        return self._process.wait()
+        status = self._process.wait()
+        if self._folder is not None:
+            self._folder.cleanup()
+        return status
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
