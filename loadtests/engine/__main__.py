@@ -20,7 +20,7 @@ import aioice.ice
 import uvloop
 
 from loadtests.engine.browser import Browser
-from loadtests.engine.figures import Direction, late_frames, percentiles_ms
+from loadtests.engine.figures import Direction, late_frames, percentiles_ms, typical_ms
 from loadtests.engine.loss import measure_recovery
 from loadtests.engine.model import ModelCall, ModelService
 from loadtests.engine.peers import Pace
@@ -43,7 +43,8 @@ def _say(**event: Any) -> None:
 
 
 async def _serve() -> None:
-    signals = {"track": opus_signal(), "datachannel": pcm_signal()}
+    opus, pcm = opus_signal(), pcm_signal()
+    signals = {"track": opus, "opus": opus, "datachannel": pcm, "framed": pcm}
     model = ModelService(signals["track"])
     _say(event="listening", model_url=await model.start())
     loop = asyncio.get_running_loop()
@@ -143,8 +144,14 @@ async def _measure(
     heard = [len(d.arrivals) for d in (*ups, *downs)]
     return {
         "event": "figures",
-        "added_uplink_ms": percentiles_ms([s for d in ups for s in d.delays_s]),
-        "added_downlink_ms": percentiles_ms([s for d in downs for s in d.delays_s]),
+        "added_uplink_ms": {
+            **percentiles_ms([s for d in ups for s in d.delays_s]),
+            "typical": typical_ms(ups),
+        },
+        "added_downlink_ms": {
+            **percentiles_ms([s for d in downs for s in d.delays_s]),
+            "typical": typical_ms(downs),
+        },
         "late_frames": sum(late_frames(d.arrivals) for d in (*ups, *downs)),
         "frames_heard": sum(heard),
         "frames_sent": sent,

@@ -20,8 +20,14 @@ from loadtests.engine.peers import (
 )
 from loadtests.engine.signal import Signal
 
-Leg: TypeAlias = Literal["datachannel", "track"]
-LEGS: tuple[Leg, ...] = ("datachannel", "track")
+Leg: TypeAlias = Literal["datachannel", "framed", "opus", "track"]
+LEGS: tuple[Leg, ...] = ("datachannel", "framed", "opus", "track")
+PROTOCOLS: dict[Leg, str] = {
+    "datachannel": "",
+    "framed": "pcm16.v1",
+    "opus": "opus.v1",
+}
+"""What the audio channel asks for (docs/framing.md)."""
 CONNECT_TIMEOUT_S = 30.0
 
 
@@ -45,9 +51,12 @@ class Browser:
         self._hello = asyncio.Event()
         self._transceiver: Any = None
         self._channel: Any = None
-        if leg == "datachannel":
+        if leg != "track":
             self._channel = self.pc.createDataChannel(
-                "audio", ordered=False, maxPacketLifeTime=100
+                "audio",
+                ordered=False,
+                maxPacketLifeTime=100,
+                protocol=PROTOCOLS[leg],
             )
         else:
             self._transceiver = self.pc.addTransceiver("audio", direction="sendrecv")
@@ -86,7 +95,12 @@ class Browser:
         wire = Wire(self.pc)
         if self._channel is not None:
             return ChannelAudio(
-                wire, self._channel, self._uplink, self._downlink, signal
+                wire,
+                self._channel,
+                self._uplink,
+                self._downlink,
+                signal,
+                framing=PROTOCOLS[self._leg],
             )
         return TrackAudio(wire, self._transceiver, self._uplink, self._downlink, signal)
 
@@ -109,6 +123,9 @@ class Browser:
     def _on_message(self, text: str) -> None:
         message = json.loads(text)
         if message["type"] == "hello":
+            given = message.get("audio", {}).get("framing", "raw")
+            if self._leg != "track" and given != (PROTOCOLS[self._leg] or "raw"):
+                raise RuntimeError(f"asked for {self._leg}, got {given}")
             self._hello.set()
         elif message["type"] == "pong":
             self.round_trips_s.append(time.monotonic() - float(message["t"]))

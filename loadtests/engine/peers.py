@@ -32,6 +32,8 @@ from loadtests.engine.signal import (
 MAX_BACKLOG_S = 0.1
 GIVE_UP_FRAMES = 25
 _RTP = struct.Struct("!BBHLL")
+_FRAME = struct.Struct("!BBHL")
+"""Header of pcm16.v1 and opus.v1: version, flags, sequence, timestamp."""
 
 
 class Pace:
@@ -134,11 +136,20 @@ class Wire:
 
 
 class ChannelAudio:
-    """PCM over the data channel `audio`, both ways."""
+    """PCM or Opus over the data channel `audio`, both ways."""
 
     def __init__(
-        self, wire: Wire, channel: Any, up: Direction, down: Direction, signal: Signal
+        self,
+        wire: Wire,
+        channel: Any,
+        up: Direction,
+        down: Direction,
+        signal: Signal,
+        *,
+        framing: str = "",
     ) -> None:
+        self._has_header = bool(framing)
+        self._ear = OpusEar() if framing == "opus.v1" else None
         self._wire = wire
         self._sctp: Any = channel.transport
         self._stream = channel.id
@@ -156,7 +167,10 @@ class ChannelAudio:
 
     def send(self, now_s: float) -> None:
         """Send the next frame."""
-        _, frame = self._voice.next(now_s)
+        n, frame = self._voice.next(now_s)
+        if self._has_header:
+            flags = 0 if n else 1
+            frame = _FRAME.pack(1, flags, n & 0xFFFF, 480 * n & 0xFFFFFFFF) + frame
         tsn = self._sctp._local_tsn
         self._sctp._local_tsn = (tsn + 1) & 0xFFFFFFFF
         chunk = sctp.data(tsn, self._stream, frame)
@@ -197,7 +211,12 @@ class ChannelAudio:
         down = self._down
         down.last_frame += 1
         down.arrivals.append((down.last_frame, now_s))
-        at_s = onset(np.frombuffer(data, "<i2"), RATE_HZ)
+        if self._has_header:
+            data = data[_FRAME.size :]
+        if self._ear is not None:
+            at_s = onset(self._ear.decode(bytes(data)), self._ear.rate_hz)
+        else:
+            at_s = onset(np.frombuffer(data, "<i2"), RATE_HZ)
         if at_s is not None:
             down.heard(now_s + at_s)
 

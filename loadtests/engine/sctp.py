@@ -32,10 +32,10 @@ def header(source_port: int, destination_port: int, tag: int) -> bytes:
 
 
 def data(tsn: int, stream_id: int, message: bytes) -> bytes:
-    """One whole unordered binary message (a multiple of four bytes)."""
+    """One whole unordered binary message, padded."""
     length = 16 + len(message)
     head = _DATA.pack(0, _COMPLETE_UNORDERED, length, tsn, stream_id, 0, BINARY)
-    return head + message
+    return head + message + bytes(-length % 4)
 
 
 def sack(cumulative_tsn: int) -> bytes:
