@@ -93,7 +93,11 @@ class SessionMaker:
         door = SessionToolDoor(self._parts.host, session_id, self._parts.on_record)
         limits = ExecutorLimits(
             confirm_timeout_s=settings.tool_confirm_timeout_s,
-            pace=Pace(update_after_s=settings.run_update_after_s),
+            pace=Pace(
+                first_after_s=settings.run_narration_interval_s,
+                interval_s=settings.run_narration_interval_s,
+                update_after_s=settings.run_update_after_s,
+            ),
         )
         return Session(
             info=ConversationInfo(session_id, conversation_id, endpoint.kind, config),

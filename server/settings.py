@@ -193,6 +193,8 @@ class Settings(BaseSettings):
     """How long a run of the agent team or of Claude Code may take."""
     run_background_after_s: Seconds = 10.0
     """A run that takes longer goes on in the background, and its end is told."""
+    run_narration_interval_s: Seconds = 5.0
+    """Between two messages to the model about a run; the first comes after as long."""
     run_update_after_s: float = Field(30.0, ge=0)
     """When the model says one sentence about a run that is still going on; 0: never."""
     tool_timeout_s: Seconds = 30.0

@@ -149,7 +149,7 @@ class Call:
         """It takes longer: free the model for the conversation."""
         self._in_background = True
         message = (
-            f"{self.tool.name} works on it in the background as {self._run}. "
+            f"It goes on in the background as {self._run}. "
             "Its end will be told; until then nothing is done."
         )
         output = {"success": True, "status": "running", "message": message}
