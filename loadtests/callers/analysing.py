@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ MAX_WAITING = 64
 """Conversations that may wait to be analysed. When there are so many, `take` waits, and
 so does whoever wants to say that the next call is over."""
 END_TIMEOUT_S = 5.0
+NICENESS = 19
 MAX_LINE_BYTES = 8 * 1024 * 1024
 
 
@@ -53,6 +55,8 @@ class Analyst:
             stdout=asyncio.subprocess.PIPE,
             limit=MAX_LINE_BYTES,
         )
+        # It steps back further by itself; but importing costs a second of CPU already.
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
         self._reader = asyncio.create_task(self._read(), name="analyst")
         return self
 

@@ -27,8 +27,6 @@ from simulator.result import LATE_MS, CallResult
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 19
-
 
 def main() -> int:
     """Serve until the input ends."""
@@ -39,8 +37,8 @@ def main() -> int:
 
 
 def step_back() -> None:
-    """Give the CPU to whoever wants it: sound is made in real time, figures are not."""
-    os.nice(NICENESS)
+    """Give the CPU to whoever wants it: sound is made in real time, figures are not.
+    Our parent has made us as nice as can be already."""
     with suppress(AttributeError, OSError):  # Linux has a class below all nice values
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 

@@ -16,6 +16,7 @@ from loadtests.callers.wire import (
     Order,
     Over,
     PlaceCall,
+    Result,
     Talking,
 )
 from simulator.bridge_api import CallFailedError, Deadlines
@@ -62,6 +63,8 @@ class Switchboard:
         self._addresses = addresses
         self._fake_url = fake_url
         self._numbers = itertools.count()
+        self._placed: set[int] = set()
+        """Begun and not over: some may not be live yet."""
         self._live: dict[int, Conversation] = {}
         self._hung_up: set[int] = set()
         self._is_closed = False
@@ -70,22 +73,30 @@ class Switchboard:
         """Do what is ordered; a new conversation becomes a task of the group."""
         if isinstance(order, HangUp):
             self.hang_up(order.id)
-        elif self._is_closed or order.id in self._live:
+        elif self._is_closed or order.id in self._placed:
             self._say(Broken(order.id, "this call cannot be placed any more"))
         else:
-            tasks.create_task(self._converse(order), name=f"conversation-{order.id}")
+            self._placed.add(order.id)
+            tasks.create_task(self._perform(order), name=f"conversation-{order.id}")
 
     def hang_up(self, number: int | None = None) -> None:
         """End one conversation, or all that live now."""
-        for one in list(self._live) if number is None else [number]:
+        for one in self._placed if number is None else self._placed & {number}:
+            self._hung_up.add(one)
             if (conversation := self._live.get(one)) is not None:
-                self._hung_up.add(one)
                 conversation.hang_up()
 
     def close(self) -> None:
         """Hang up, and take no further calls."""
         self._is_closed = True
         self.hang_up()
+
+    async def _perform(self, order: PlaceCall) -> None:
+        try:
+            await self._converse(order)
+        finally:
+            self._placed.discard(order.id)
+            self._hung_up.discard(order.id)
 
     async def _converse(self, order: PlaceCall) -> None:
         try:
@@ -104,6 +115,9 @@ class Switchboard:
             self._line,
             on_talking=lambda: self._say(Talking(order.id)),
         )
+        if order.id in self._hung_up:
+            self._say(Result(order.id))  # nobody ever called
+            return
         self._live[order.id] = conversation
         before = CpuReading.now()
         try:
@@ -111,7 +125,6 @@ class Switchboard:
         finally:
             del self._live[order.id]
         was_hung_up = order.id in self._hung_up
-        self._hung_up.discard(order.id)
         parcels = [call.parcel() for call in calls]
         doubts = [self._doubts(parcel, before) for parcel in parcels]
         await asyncio.sleep(SETTLE_S)
