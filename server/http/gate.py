@@ -205,7 +205,8 @@ def _is_guarded(path: str) -> bool:
 
 
 def _confine(principal: Principal, path: str) -> None:
-    """A token of one session is good for that session's addresses.
+    """A token of one session is good for that session's addresses, and to learn how
+    to reach it.
 
     Raises:
         ForbiddenError: it was brought elsewhere.
@@ -213,7 +214,7 @@ def _confine(principal: Principal, path: str) -> None:
     if principal.is_owner:
         return
     session_id = principal.session_id
-    if path == f"/api/realtime/sdp/{session_id}":
+    if path in (f"/api/realtime/sdp/{session_id}", "/api/realtime/ice-servers"):
         return
     own = f"/api/realtime/session/{session_id}"
     if path != own and not path.startswith(f"{own}/"):

@@ -193,7 +193,7 @@ async def test_a_ticket_opens_one_socket(keyed: Front) -> None:
 async def test_a_token_goes_to_its_own_session_only(keyed: Front) -> None:
     headers = {"authorization": f"Bearer {keyed.token('s')}"}
 
-    for path in ("sdp/s", "session/s", "session/s/clients/c"):
+    for path in ("sdp/s", "session/s", "session/s/clients/c", "ice-servers"):
         assert await keyed.knock(f"/api/realtime/{path}", headers) == (204, "")
     for path in ("sdp/t", "session/sx", "session/", "sessions", "session/t/clients"):
         passed = await keyed.knock(f"/api/realtime/{path}", headers)
