@@ -64,7 +64,8 @@ class AutoTransport:
         self._came_up: asyncio.Future[bool] = self._loop.create_future()
         self._early: list[ServerEvent] = []
         self._is_settled = not self._tries_webrtc
-        self._inner = webrtc(self) if self._tries_webrtc else websocket(self)
+        self._trial = _Trial(self)
+        self._inner = webrtc(self._trial) if self._tries_webrtc else websocket(events)
 
     async def open(self, config: SessionConfig) -> None:
         """Connect by WebRTC, or else by WebSocket.
@@ -90,11 +91,12 @@ class AutoTransport:
         logger.warning("no media path to the voice service; using a WebSocket")
         self._memory.webrtc_failed(self._loop.time())
         self._early.clear()
-        failed, self._inner = self._inner, self._websocket(self)
+        self._trial.is_over = True  # its end is not the end of the leg
+        failed, self._inner = self._inner, self._websocket(self._events)
         await failed.close()
         await self._inner.open(config)
 
-    # --- from the transport in use
+    # --- from WebRTC
 
     def on_model_event(self, event: ServerEvent) -> None:
         """An event; the first one proves the path."""
@@ -179,3 +181,27 @@ class AutoTransport:
     async def close(self) -> None:
         """End the call and free everything. Safe to call twice."""
         await self._inner.close()
+
+
+class _Trial:
+    """What WebRTC says, until it is given up."""
+
+    def __init__(self, owner: AutoTransport) -> None:
+        self._owner = owner
+        self.is_over = False
+
+    def on_model_event(self, event: ServerEvent) -> None:
+        if not self.is_over:
+            self._owner.on_model_event(event)
+
+    def on_model_audio(self, pcm: Pcm) -> None:
+        if not self.is_over:
+            self._owner.on_model_audio(pcm)
+
+    def on_model_packet(self, payload: bytes | None) -> None:
+        if not self.is_over:
+            self._owner.on_model_packet(payload)
+
+    def on_model_lost(self, reason: str) -> None:
+        if not self.is_over:
+            self._owner.on_model_lost(reason)

@@ -134,7 +134,9 @@ async def test_closing_a_session_tells_everybody_and_frees_the_conversation(
 async def test_when_the_model_dies_every_browser_is_told_within_5_seconds(
     doomed_fake: FakeModel,
 ) -> None:
-    async with running_bridge(settings_for(doomed_fake.url)) as bridge:
+    """Without recovery; with it, see test_recovery."""
+    settings = settings_for(doomed_fake.url, model_recovery_timeout_s=0)
+    async with running_bridge(settings) as bridge:
         base = usage()
         session_id = await bridge.open(conversation_id="doomed")
         async with (
@@ -171,7 +173,8 @@ async def test_a_model_that_hangs_is_noticed_within_5_seconds(
     doomed_fake: FakeModel,
 ) -> None:
     """Its port is open and nothing says goodbye; it only does not answer any more."""
-    async with running_bridge(settings_for(doomed_fake.url)) as bridge:
+    settings = settings_for(doomed_fake.url, model_recovery_timeout_s=0)
+    async with running_bridge(settings) as bridge:
         async with browser(bridge.http, await bridge.open()) as client:
             doomed_fake.process.send_signal(signal.SIGSTOP)
             stopped_s = time.monotonic()

@@ -24,7 +24,11 @@ from tests.support.browser import browser
 async def impatient(fake: FakeModel) -> AsyncIterator[Bridge]:
     """A bridge that waits 1 s for the model service, whatever it waits for."""
     settings = settings_for(
-        fake.url, model_http_timeout_s=1.0, model_connect_timeout_s=1.0
+        fake.url,
+        model_http_timeout_s=1.0,
+        model_connect_timeout_s=1.0,
+        model_recovery_timeout_s=0,
+        model_transport="webrtc",
     )
     async with running_bridge(settings) as bridge:
         yield bridge
