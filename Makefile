@@ -17,6 +17,7 @@ run: ## the bridge, the page and (without OPENAI_API_KEY) the fake, on http://12
 test: ## every test: unit, contract, integration, real Chromium
 	@scripts/environment.sh $(VENV) test,browser,speech
 	@scripts/browser.sh
+	@scripts/services.sh
 	@$(BIN)/python scripts/test.py $(PYTEST_ARGS)
 
 test-unit: ## the tests without sockets
@@ -30,7 +31,8 @@ test-browser: ## the tests in a real Chromium
 
 bench: ## micro-benchmarks, then calls through bridge and fake with the figures they cost
 	@scripts/environment.sh $(VENV) test,browser,speech
-	$(BIN)/python -m pytest tests/bench --benchmark-enable --benchmark-only $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/bench --benchmark-enable --benchmark-only \
+		--benchmark-autosave $(PYTEST_ARGS)
 	$(BIN)/voicebridge bench
 
 load: ## ten callers for a minute through Locust: report, CSV, HTML, exit status by budget
@@ -44,6 +46,14 @@ load-proof: ## the same as a test: no failures, everybody on time (a quiet machi
 soak: ## half an hour of joining, leaving, muting and loss: nothing may be left of it
 	@scripts/environment.sh $(VENV) test,browser,speech
 	$(BIN)/python -m loadtests.soak $(SOAK_ARGS)
+
+compare: ## this checkout against BASE (default main): did anything get worse?
+	@scripts/environment.sh $(VENV) test,browser,speech
+	$(BIN)/voicebridge compare $(or $(BASE),main) $(COMPARE_ARGS)
+
+calibrate: ## prove the gate: it finds +10 ms and +10 % CPU, and nothing where nothing is
+	@scripts/environment.sh $(VENV) test,browser,speech
+	$(BIN)/voicebridge calibrate $(CALIBRATE_ARGS)
 
 lint: ## ruff: rules and formatting
 	@scripts/environment.sh $(VENV) test,browser,speech

@@ -280,6 +280,8 @@ class Change(StrEnum):
 
     WORSE = "changed-worse"
     BETTER = "changed-better"
+    CHANGED = "changed"
+    """Neither worse nor better: another set of things."""
     NONE = "no change"
     UNDECIDED = "undecided"
 

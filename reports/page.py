@@ -43,6 +43,7 @@ _CHANGES = {
     Change.WORSE: "fail",
     Change.BETTER: "pass",
     Change.NONE: "plain",
+    Change.CHANGED: "plain",
     Change.UNDECIDED: "undecided",
 }
 

@@ -20,6 +20,12 @@ COMMANDS = {
     "fake-openai": _Command("fake_openai.__main__", "a fake OpenAI Realtime service"),
     "simulate": _Command("simulator.__main__", "headless callers that measure a call"),
     "relay": _Command("simulator.relay_cli", "an impaired network, by preset and seed"),
+    "compare": _Command(
+        "loadtests.compare.__main__", "two revisions side by side: did it get worse?"
+    ),
+    "calibrate": _Command(
+        "loadtests.compare.calibrate", "prove that `compare` finds what it should"
+    ),
     "report": _Command("reports.__main__", "draw a run's report again, from its JSON"),
     "load": _Command("loadtests.load.cli", "many calls at once, by Locust"),
     "bench": _Command("loadtests.bench", "benchmarks, from one command to one report"),

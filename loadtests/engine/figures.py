@@ -47,6 +47,17 @@ def late_frames(arrivals: Sequence[tuple[int, float]]) -> int:
     return int(np.sum(offset - np.median(offset) > LATE_S))
 
 
+def typical_ms(directions: Sequence[Direction]) -> float | None:
+    """Mean over the sessions of each one's median delay, ms.
+
+    A session meets the bridge's tick at a phase of its own, which its delay keeps for
+    the whole call: what has a meaning is the mean over phases. Within a session a
+    median keeps single stalls out.
+    """
+    medians = [float(np.median(d.delays_s)) for d in directions if d.delays_s]
+    return round(1000 * float(np.mean(medians)), 3) if medians else None
+
+
 def percentiles_ms(seconds: Sequence[float]) -> dict[str, float | int | None]:
     """p50, p95, p99, max and mean in milliseconds, and how many there were.
 

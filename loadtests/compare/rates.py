@@ -1,0 +1,250 @@
+"""What the gate found of known changes, as rates and as a report. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from reports.machine import this_revision
+from reports.model import (
+    Change,
+    Check,
+    ComparisonRow,
+    Distribution,
+    Figure,
+    FiguresBlock,
+    Headline,
+    Machine,
+    Outcome,
+    Run,
+    TableBlock,
+    TextBlock,
+    Verdict,
+    distribution,
+)
+from reports.stats import wilson
+
+UP, DOWN = "added_uplink_ms.typical", "added_downlink_ms.typical"
+CPU = "cpu"
+FOUND_SHARE = 0.95
+FALSE_SHARE = 0.05
+DELAY_TOLERANCE_MS = 2.0
+ENOUGH_TRIALS = 20
+"""With fewer a rate of 95 % cannot be told from one of 85 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One decision of the gate on each of two comparisons."""
+
+    direction: str
+    """Which way was delayed: up or down."""
+    same: list[ComparisonRow]
+    changed: list[ComparisonRow]
+
+    @property
+    def false_alarms(self) -> list[str]:
+        """What the gate said had changed where nothing had."""
+        quiet = (Change.NONE, Change.UNDECIDED)
+        return [row.label for row in self.same if row.verdict not in quiet]
+
+    @property
+    def found_cpu(self) -> bool:
+        """Whether the burnt CPU was found."""
+        return row_of(self.changed, CPU).verdict is Change.WORSE
+
+    @property
+    def found_delay(self) -> bool:
+        """Whether the delay was found, and in the direction where it was."""
+        return row_of(self.changed, self.delayed).verdict is Change.WORSE
+
+    @property
+    def delayed(self) -> str:
+        """The row of the delayed direction."""
+        return UP if self.direction == "up" else DOWN
+
+    @property
+    def other(self) -> str:
+        """The row of the other one."""
+        return DOWN if self.direction == "up" else UP
+
+
+@dataclass(slots=True)
+class Rates:
+    """What the trials came to."""
+
+    delay_ms: float
+    burn_share: float
+    trials: list[Trial] = field(default_factory=list)
+
+    def table(self) -> list[tuple[str, int, int, str]]:
+        """(what, how often, of how many, what is required)."""
+        n = len(self.trials)
+        found = f"found in ≥ {FOUND_SHARE:.0%}"
+        return [
+            (
+                f"+{self.burn_share:.0%} CPU found",
+                sum(t.found_cpu for t in self.trials),
+                n,
+                found,
+            ),
+            (
+                f"+{self.delay_ms:g} ms found",
+                sum(t.found_delay for t in self.trials),
+                n,
+                found,
+            ),
+            (
+                "false alarm on A/A",
+                sum(bool(t.false_alarms) for t in self.trials),
+                n,
+                f"in ≤ {FALSE_SHARE:.0%}",
+            ),
+        ]
+
+    def delays_ms(self, *, other: bool = False) -> list[float]:
+        """What was measured where the delay was (or in the other direction)."""
+        rows = (row_of(t.changed, t.other if other else t.delayed) for t in self.trials)
+        return [row.change for row in rows if row.change is not None]
+
+    def shares(self, *, same: bool = False) -> list[float]:
+        """The CPU changes that were measured, per cent."""
+        rows = (row_of(t.same if same else t.changed, CPU) for t in self.trials)
+        return [100 * row.change for row in rows if row.change is not None]
+
+
+def row_of(rows: Sequence[ComparisonRow], name: str) -> ComparisonRow:
+    """The row of a figure; StopIteration when it was not measured."""
+    return next(row for row in rows if row.name == name)
+
+
+def report(
+    rates: Rates, command: str, machine: Machine, started: datetime, *, rounds: int
+) -> Run:
+    """The trials as a run."""
+    checks = [_check(*row) for row in rates.table()]
+    delays = distribution("measured", rates.delays_ms(), curve=True)
+    checks.append(_delay_check(delays, rates.delay_ms))
+    n = len(rates.trials)
+    bad = [check for check in checks if check.outcome is Outcome.FAIL]
+    unsure = [check for check in checks if check.outcome is Outcome.UNDECIDED]
+    outcome = Outcome.FAIL if bad else Outcome.UNDECIDED if unsure else Outcome.PASS
+    told = "; ".join(f"{name} in {hits} of {n}" for name, hits, _, _ in rates.table())
+    doubts: tuple[str, ...] = ()
+    if machine.load_before is not None and machine.load_before > 0.75 * machine.cores:
+        doubts = (
+            f"the machine was busy (load {machine.load_before:.1f} on {machine.cores} "
+            "cores): a quiet one finds more, not less",
+        )
+    return Run(
+        kind="calibrate",
+        title="What the regression gate finds on this machine",
+        command=command,
+        started_at=started.isoformat(timespec="seconds"),
+        seconds=(datetime.now(UTC) - started).total_seconds(),
+        machine=machine,
+        revision=this_revision(),
+        verdict=Verdict(outcome=outcome, words=f"{told}."),
+        headlines=tuple(
+            Headline(label=name, value=f"{hits} of {n}", note=_interval(hits, n))
+            for name, hits, n, _ in rates.table()
+        ),
+        doubts=doubts,
+        checks=tuple(checks),
+        blocks=(
+            _measured(rates, delays),
+            TableBlock(
+                title="Hit rates",
+                head=("", "in", "95 % interval (Wilson)", "required"),
+                rows=tuple(
+                    (name, f"{hits} of {n}", _interval(hits, n), required)
+                    for name, hits, n, required in rates.table()
+                ),
+            ),
+            _trials(rates),
+            TextBlock(
+                title="How it was done",
+                paragraphs=(
+                    f"Each trial is one decision of the gate over {rounds} rounds of "
+                    "fresh processes. Three bridges of the same code ran side by side: "
+                    "one as it is, one as it is (A/A), one that burns CPU in a thread "
+                    "of its own behind a relay that delays one direction; all three "
+                    "lay behind a relay. A false alarm is any row of the A/A "
+                    "comparison judged as changed.",
+                ),
+            ),
+        ),
+    )
+
+
+def _check(name: str, hits: int, n: int, required: str) -> Check:
+    """Whether a rate is as required: by its value, unsure with fewer than 20 trials."""
+    rate = hits / n
+    is_alarm = name.startswith("false")
+    good = rate <= FALSE_SHARE if is_alarm else rate >= FOUND_SHARE
+    words = f"{hits} of {n} ({_interval(hits, n)}), required {required}"
+    outcome = Outcome.PASS if good else Outcome.FAIL
+    if n < ENOUGH_TRIALS:
+        found = wilson(hits, n)
+        surely_bad = found.low > FALSE_SHARE if is_alarm else found.high < FOUND_SHARE
+        outcome = Outcome.FAIL if surely_bad else Outcome.UNDECIDED
+    return Check(name=name, group="gate", outcome=outcome, words=words)
+
+
+def _delay_check(delays: Distribution, injected_ms: float) -> Check:
+    p50 = delays.p50 or 0.0
+    good = abs(p50 - injected_ms) <= DELAY_TOLERANCE_MS
+    return Check(
+        name="size of the injected delay",
+        group="gate",
+        outcome=Outcome.PASS if good else Outcome.FAIL,
+        words=f"{p50:+.2f} ms measured for {injected_ms:+g} ms "
+        f"(± {DELAY_TOLERANCE_MS:g} ms)",
+    )
+
+
+def _measured(rates: Rates, delays: Distribution) -> FiguresBlock:
+    rows = (
+        ("delay", "injected delay as measured", delays),
+        (
+            "other",
+            "the other direction",
+            distribution("o", rates.delays_ms(other=True)),
+        ),
+        ("cpu", "burnt CPU as measured", distribution("c", rates.shares(), unit="%")),
+        ("same", "A/A CPU", distribution("a", rates.shares(same=True), unit="%")),
+    )
+    return FiguresBlock(
+        title="What was measured",
+        columns=(f"{len(rates.trials)} trials",),
+        rows=tuple(
+            Figure(name=name, label=label, cells=(cell,)) for name, label, cell in rows
+        ),
+    )
+
+
+def _trials(rates: Rates) -> TableBlock:
+    rows = []
+    for number, trial in enumerate(rates.trials, 1):
+        cpu, delay = row_of(trial.changed, CPU), row_of(trial.changed, trial.delayed)
+        same = row_of(trial.same, CPU)
+        rows.append(
+            (
+                str(number),
+                f"{100 * (cpu.change or 0):+.1f} %: {cpu.verdict.value}",
+                f"{trial.direction} {delay.change or 0:+.2f} ms: {delay.verdict.value}",
+                f"{100 * (same.change or 0):+.1f} %",
+                ", ".join(trial.false_alarms) or "none",
+            )
+        )
+    return TableBlock(
+        title="Trial by trial",
+        head=("", "CPU", "delay", "A/A CPU", "false alarms"),
+        rows=tuple(rows),
+    )
+
+
+def _interval(hits: int, n: int) -> str:
+    found = wilson(hits, n)
+    return f"{found.low:.0%}–{found.high:.0%}"
