@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Iterator
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 from server.auth.principal import ApiPrincipal
 from server.errors import ConversationNotFoundError, StoreUnavailableError
 from server.http.stored import OwnStore
+from server.store.events import StoredEvent
 from server.store.follow import CaughtUp, Noticed, Step
 from server.store.store import Store
 
@@ -23,7 +25,10 @@ CLOSE_TOO_SLOW = 4408
 CLOSE_UNAVAILABLE = 4503
 SEND_TIMEOUT_S = 10.0
 """A reader that takes nothing for so long is let go; it knows where to go on."""
-CLOSE_TIMEOUT_S = 1.0
+CLOSE_TIMEOUT_S = 10.0
+"""So long the reader may take to see why: that waits behind what it did not take."""
+HISTORY_CHARS = 256 * 1024
+"""About the size of one message of history; one event may be longer."""
 SETTLE_TIMEOUT_S = 2.0
 
 
@@ -113,33 +118,45 @@ async def _send_all(
     try:
         async with aclosing(store.follow(owner, conversation_id, after)) as steps:
             async for step in steps:
-                for message in _messages(step, is_live=is_live):
+                for message, last_seq in _messages(step, is_live=is_live):
                     async with asyncio.timeout(SEND_TIMEOUT_S):
-                        await websocket.send_text(message)
-                if isinstance(step, CaughtUp):
-                    is_live = True
-                elif isinstance(step, Noticed):
-                    if step.notice == "deleted":
-                        raise _End(CLOSE_UNKNOWN, "the conversation was deleted")
-                else:
-                    seq = step[-1].seq
+                        await websocket.send_text(_encode(message))
+                    seq = max(seq, last_seq)
+                is_live = is_live or isinstance(step, CaughtUp)
+                if step == Noticed("deleted"):
+                    raise _End(CLOSE_UNKNOWN, "the conversation was deleted")
     except TimeoutError:
         raise _End(CLOSE_TOO_SLOW, f"too slow: resume with after={seq}") from None
     except StoreUnavailableError as exc:
         raise _End(CLOSE_UNAVAILABLE, f"{exc.code}: resume with after={seq}") from None
 
 
-def _messages(step: Step, *, is_live: bool) -> list[str]:
+def _messages(step: Step, *, is_live: bool) -> Iterator[tuple[dict[str, Any], int]]:
+    """Messages, each with the number its reader has reached then."""
     match step:
         case CaughtUp(seq):
-            return [_encode({"type": "live", "seq": seq})]
+            yield {"type": "live", "seq": seq}, 0
         case Noticed(notice):
-            return [_encode({"type": notice})]
+            yield {"type": notice}, 0
+        case events if is_live:
+            for event in events:
+                yield {"type": "event", "event": event.as_json()}, event.seq
         case events:
-            bodies = [event.as_json() for event in events]
-            if is_live:
-                return [_encode({"type": "event", "event": body}) for body in bodies]
-            return [_encode({"type": "history", "events": bodies})]
+            for some in _portions(events):
+                bodies = [event.as_json() for event in some]
+                yield {"type": "history", "events": bodies}, some[-1].seq
+
+
+def _portions(events: list[StoredEvent]) -> Iterator[list[StoredEvent]]:
+    portion: list[StoredEvent] = []
+    n_chars = 0
+    for event in events:
+        if portion and n_chars + len(event.payload) > HISTORY_CHARS:
+            yield portion
+            portion, n_chars = [], 0
+        portion.append(event)
+        n_chars += len(event.payload)
+    yield portion
 
 
 def _encode(message: dict[str, Any]) -> str:

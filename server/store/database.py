@@ -89,14 +89,15 @@ class _Batch:
     async def write(self, records: Sequence[Record], *, may_repeat: bool) -> Written:
         written = Written()
         by_conversation: dict[Key, list[EventRecord]] = defaultdict(list)
-        first_at_ms: dict[Key, int] = {}
+        begun_at_ms: dict[Key, int] = {}
         for record in records:
             key = (record.owner, record.conversation_id)
-            first_at_ms.setdefault(key, record.at_ms)
             if isinstance(record, EventRecord):
                 by_conversation[key].append(record)
+            else:
+                begun_at_ms.setdefault(key, record.at_ms)
         # Everywhere in the same order, or two servers would wait for each other.
-        await self._create_missing(sorted(first_at_ms.items()))
+        await self._create_missing(sorted(begun_at_ms.items()))
         for key in sorted(by_conversation):
             await self._write_events(key, by_conversation[key], written, may_repeat)
         for record in records:
@@ -111,7 +112,9 @@ class _Batch:
                     await self._write_recording(record)
         return written
 
-    async def _create_missing(self, first_at_ms: list[tuple[Key, int]]) -> None:
+    async def _create_missing(self, begun_at_ms: list[tuple[Key, int]]) -> None:
+        if not begun_at_ms:
+            return
         await self._connection.execute(
             self._insert(conversations).on_conflict_do_nothing(),
             [
@@ -123,7 +126,7 @@ class _Batch:
                     "updated_at_ms": at_ms,
                     "last_seq": 0,
                 }
-                for (owner, conversation_id), at_ms in first_at_ms
+                for (owner, conversation_id), at_ms in begun_at_ms
             ],
         )
 
@@ -142,17 +145,11 @@ class _Batch:
             ]
             if not batch:
                 return
-        last_seq = await self._connection.scalar(
-            update(conversations)
-            .where(conversations.c.owner == owner)
-            .where(conversations.c.id == conversation_id)
-            .values(
-                last_seq=conversations.c.last_seq + len(batch),
-                updated_at_ms=self._now_ms,
-            )
-            .returning(conversations.c.last_seq)
-        )
-        assert last_seq is not None  # created above, in the same transaction
+        last_seq = await self._take_numbers(key, len(batch))
+        if last_seq is None:  # nearly always it is there
+            await self._create_missing([(key, batch[0].at_ms)])
+            last_seq = await self._take_numbers(key, len(batch))
+        assert last_seq is not None
         first_seq = last_seq - len(batch) + 1
         stored = [
             StoredEvent(
@@ -171,6 +168,21 @@ class _Batch:
         ]
         await self._connection.execute(events.insert(), [e.as_row() for e in stored])
         written.events += stored
+
+    async def _take_numbers(self, key: Key, n_events: int) -> int | None:
+        """The last of so many new numbers; None when there is no such conversation."""
+        owner, conversation_id = key
+        last_seq: int | None = await self._connection.scalar(
+            update(conversations)
+            .where(conversations.c.owner == owner)
+            .where(conversations.c.id == conversation_id)
+            .values(
+                last_seq=conversations.c.last_seq + n_events,
+                updated_at_ms=self._now_ms,
+            )
+            .returning(conversations.c.last_seq)
+        )
+        return last_seq
 
     async def _find(self, key: Key, batch: list[EventRecord]) -> dict[str, int]:
         owner, conversation_id = key
