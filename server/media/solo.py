@@ -19,6 +19,8 @@ from server.rtc.opus_packet import duration_ms, is_silent
 SETTLE_TICKS = 10
 """Transcoded first, so that the far decoder knows this voice before the encoder behind
 it changes: otherwise the first words would come in slowly."""
+CHOOSE_TICKS = 5
+"""Ten times a second is often enough to change the way; muting takes hold at once."""
 LIVE_S = 0.045
 """Sound that came so recently goes on: whoever takes over leaves no hole after it."""
 PRIMING_FRAMES = 3
@@ -68,6 +70,7 @@ class Solo:
         self._clock = clock
         self._hears_user = hears_user
         self._meter = SpeakingMeter()
+        self._has_track = client.has_track
         now_s = clock()
         self._uplink, self._downlink = Passage(now_s), Passage(now_s)
         self._heard_s = self._played_s = float("-inf")
@@ -83,9 +86,14 @@ class Solo:
 
     def tick(self) -> None:
         """Every 20 ms: choose the ways, fill pauses."""
+        if self._n_ticks % CHOOSE_TICKS == 0:
+            self._choose()
         self._n_ticks += 1
+        self._fill_pauses(self._clock())
+
+    def _choose(self) -> None:
         client, model = self.client, self._model
-        settled = self._n_ticks > SETTLE_TICKS
+        settled = self._n_ticks >= SETTLE_TICKS
         both = settled and model.takes_packets and self._line.takes_packets
         profile = client.profile
         self._choose_uplink(both and profile.volume == 1.0, talks=profile.talks)
@@ -96,7 +104,6 @@ class Solo:
                 self._line.prime(woken[-PRIMING_FRAMES:])
         if self._intake.passes_packets and not self._is_deaf:
             client.is_speaking = self._hears_user()
-        self._fill_pauses(self._clock())
 
     def end(self) -> tuple[bool, bool]:
         """Give over; whether sound was (coming in, going out) until now."""
@@ -145,6 +152,8 @@ class Solo:
             self._model.send_audio(frame)
 
     def _on_packet(self, payload: bytes | None) -> None:
+        if not self.client.profile.talks:
+            return
         now_s = self._clock()
         if payload is None:
             if self._uplink.take_packet(now_s, duration_s=0.02, is_silent=True):
@@ -162,7 +171,7 @@ class Solo:
 
     def on_frame(self, frame: Pcm) -> None:
         """A frame of the assistant's voice."""
-        if not self.client.has_track:
+        if not self._has_track:
             self._play(frame)
             return
         for paced in self._downlink.take(frame, self._clock()):
@@ -174,7 +183,7 @@ class Solo:
         if payload is None:
             self.on_frame(SILENCE)
             return
-        if self.client.has_track and not self._downlink.take_packet(
+        if self._has_track and not self._downlink.take_packet(
             now_s,
             duration_s=duration_ms(payload) / 1000 if payload else FRAME_MS / 1000,
             is_silent=is_silent(payload),
@@ -195,7 +204,7 @@ class Solo:
                 self._model.send_packet(b"")
             else:
                 self._model.send_audio(SILENCE)
-        if self.client.has_track and self._downlink.must_fill(now_s):
+        if self._has_track and self._downlink.must_fill(now_s):
             if self._model.passes_packets:
                 self.client.send_packet(b"")
             else:

@@ -69,8 +69,15 @@ class PathWatch:
         self._asked_at_s = now_s
         return now_s - self._heard_at_s
 
-    def probe(self) -> None:
-        """Ask the peer for a sign of life; the answer is heard by itself."""
+    def probe(self, *, unless_heard_s: float = 0.0) -> None:
+        """Ask the peer for a sign of life; the answer is heard by itself.
+
+        Args:
+            unless_heard_s: there is no need when something came within this time.
+        """
+        heard_s = self._heard_at_s
+        if heard_s is not None and self._clock() - heard_s < unless_heard_s:
+            return
         while len(self._open) >= MAX_OPEN_PROBES:
             self._forget_oldest()
         for connection in self._connections:

@@ -14,6 +14,8 @@ from server.rtc.path import media_path
 
 CHANNEL_LABEL = "oai-events"
 GATHER_TIMEOUT_S = 10.0
+RECENT_S = 0.4
+"""While audio comes there is no need to ask for signs of life."""
 
 
 class ModelPeerEvents(Protocol):
@@ -121,7 +123,7 @@ class ModelPeer:
 
     def probe(self) -> None:
         """Ask the service for a sign of life."""
-        self._watch.probe()
+        self._watch.probe(unless_heard_s=RECENT_S)
 
     def silent_s(self) -> float:
         """Seconds since anything at all was heard from the service."""
