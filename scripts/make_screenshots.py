@@ -1,31 +1,31 @@
 """Photographs every view of the voice page, for the documentation and for the eye.
 
-    python scripts/make_screenshots.py [FOLDER]        (default: docs/screenshots)
+    python scripts/make_screenshots.py [FOLDER] [--only PART]   (docs/screenshots)
 
 The page is real, the bridge behind it is the tests' scripted one: the same words and
-sounds every time.
+sounds every time. Pictures are WebP, well below 150 kB each.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from playwright.async_api import Browser, async_playwright  # noqa: E402
 
-from tests.support.page_double import PageClient, PageDouble  # noqa: E402
-from tests.support.sounds import RATE_HZ  # noqa: E402
+from tests.support import page_demo  # noqa: E402
+from tests.support.page_double import PageDouble  # noqa: E402
 from tests.support.voice_page import (  # noqa: E402
     FakeMicrophone,
     VoicePage,
@@ -33,6 +33,9 @@ from tests.support.voice_page import (  # noqa: E402
     open_page,
 )
 
+MAX_BYTES = 150_000
+SETTLING_S = 0.4
+"""Sheets move in."""
 SCREENS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 800}},
     "phone": {
@@ -49,72 +52,121 @@ TROUBLE = {
 }
 
 
-def babble(seconds: float, pitch_hz: float) -> NDArray[np.int16]:
-    """Something with the rhythm of speech, int16, 24 kHz."""
-    time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    voice = sum(np.sin(2 * np.pi * pitch_hz * k * time_s) / k for k in range(1, 12))
-    syllables = 0.5 + 0.5 * np.sin(2 * np.pi * 3.1 * time_s)
-    phrases = 0.6 + 0.4 * np.sin(2 * np.pi * 0.7 * time_s + 1)
-    return np.asarray(5000 * voice * syllables * phrases, np.int16)
+class Camera:
+    """Takes pictures of one page into files of one name."""
+
+    def __init__(self, page: VoicePage, prefix: Path, only: str) -> None:
+        self.page = page.page
+        self._prefix = prefix
+        self._only = only
+
+    async def shoot(self, view: str) -> None:
+        """One picture of what can be seen now."""
+        if self._only not in view:
+            return
+        await asyncio.sleep(SETTLING_S)
+        png = await self.page.screenshot()
+        path = self._prefix.with_name(f"{self._prefix.name}-{view}.webp")
+        with Image.open(io.BytesIO(png)) as picture:
+            for quality in (82, 70, 55):
+                picture.convert("RGB").save(path, "WEBP", quality=quality, method=6)
+                if path.stat().st_size < MAX_BYTES:
+                    break
+
+    async def go(self, address: str) -> None:
+        await self.page.evaluate("hash => { location.hash = hash }", address)
 
 
-async def talk(client: PageClient) -> None:
-    """A conversation in the middle of its second answer."""
-    client.state("hearing")
-    client.transcript("user", "u1", "What is the weather like in Oslo?", final=True)
-    tool = {"type": "tool", "call_id": "c1", "name": "get_weather"}
-    client.send(tool | {"status": "started"})
-    client.send(tool | {"status": "finished"})
-    answer = "In Oslo it is four degrees and raining."
-    client.transcript("assistant", "a1", answer, final=True)
-    client.transcript("user", "u2", "Ask the team to list the files.", final=True)
-    tool = {"type": "tool", "call_id": "c2", "name": "send_to_nested"}
-    client.send(tool | {"status": "started"})
-    client.state("speaking")
-    answer = "One moment, I am asking the"
-    client.transcript("assistant", "a2", answer, final=False)
-    await client.play(babble(1.8, 190))
+async def photograph(page: VoicePage, double: PageDouble, camera: Camera) -> None:
+    view = page.page
+    await view.wait_for_selector("#lobby:not([hidden])")
+    await camera.shoot("idle")
 
-
-async def photograph(page: VoicePage, double: PageDouble, name: str) -> None:
-    async def shoot(view: str) -> None:
-        await page.page.screenshot(path=f"{name}-{view}.png")
-
-    await shoot("idle")
     await page.start()
     client = await double.client()
     await page.wait_for_state("listening")
-    await talk(client)
-    await shoot("talking")
-    await page.page.click("#settings-open")
-    await shoot("settings")
-    await page.page.click("#settings-close")
+    if await view.evaluate("matchMedia('(pointer: coarse)').matches"):
+        await view.click("#mute")  # phones begin muted
+    await asyncio.sleep(1.0)
+    await page_demo.talk(client)
+    await camera.shoot("talking")
+
+    await view.locator(".used summary").last.click()
+    page_demo.ask_to_confirm(client)
+    await view.wait_for_selector("#confirm:not([hidden])")
+    await camera.shoot("confirm")
+    await view.click("#confirm-deny")
+
+    await view.click("#people-open")
+    await view.wait_for_selector("#qr svg")
+    await camera.shoot("people")
+    await view.click("#people-close")
+
+    await asyncio.sleep(2.0)
+    await view.click("#connection-open")
+    await camera.shoot("connection")
+    await view.click("#connection-close")
+
+    await view.click("#settings-open")
+    await camera.shoot("settings")
+    await view.click("#settings-close")
+
+    client.send({"type": "session", "state": "recovering"})
+    await view.wait_for_selector("[data-state=recovering]")
+    await camera.shoot("recovering")
+
     client.send({"type": "error", "error": TROUBLE, "fatal": True})
     await page.problem()
-    await shoot("trouble")
+    await camera.shoot("trouble")
+
+    await camera.go("#/conversations")
+    await view.wait_for_selector("#shelf-list li")
+    if await view.is_visible("#shelf"):
+        await camera.shoot("conversations")
+    await camera.go("#/conversations/weather")
+    await view.wait_for_selector("#folio-list li")
+    await view.click("#player-play")
+    await asyncio.sleep(6.0)
+    await camera.shoot("recording")
+    await view.click("#player-play")
+
+    await camera.go("#/dashboard")
+    await view.wait_for_selector("#tiles .tile")
+    await asyncio.sleep(4.5)
+    await camera.shoot("dashboard")
+
+    double.rest.api_key = "secret"
+    await view.wait_for_selector("#key[open]")
+    await camera.shoot("key")
 
 
-async def photograph_all(folder: Path) -> None:
+async def photograph_all(folder: Path, only: str) -> None:
     async with AsyncExitStack() as stack:
         temporary = stack.enter_context(tempfile.TemporaryDirectory())
         microphone = FakeMicrophone(Path(temporary) / "speech.wav")
-        microphone.say(babble(20, 130))
+        microphone.say(page_demo.babble(40, 130))
         playwright = await stack.enter_async_context(async_playwright())
         browser = await stack.enter_async_context(chromium(playwright, microphone))
         for screen in SCREENS:
             for scheme in ("light", "dark"):
-                await photograph_screen(browser, folder, screen, scheme)
+                await photograph_screen(browser, folder, screen, scheme, only)
 
 
 async def photograph_screen(
-    browser: Browser, folder: Path, screen: str, scheme: str
+    browser: Browser, folder: Path, screen: str, scheme: str, only: str
 ) -> None:
     options = SCREENS[screen] | {"color_scheme": scheme, "locale": "en-US"}
     async with (
         PageDouble.serve() as double,
         open_page(browser, double.url, **options) as page,
+        asyncio.TaskGroup() as group,
     ):
-        await photograph(page, double, str(folder / f"{screen}-{scheme}"))
+        page_demo.furnish(double)
+        using = group.create_task(page_demo.use_cpu(double))
+        await page.page.reload()
+        camera = Camera(page, folder / f"{screen}-{scheme}", only)
+        await photograph(page, double, camera)
+        using.cancel()
 
 
 def main() -> None:
@@ -122,9 +174,11 @@ def main() -> None:
     parser.add_argument(
         "folder", nargs="?", type=Path, default=ROOT / "docs" / "screenshots"
     )
-    folder: Path = parser.parse_args().folder
+    parser.add_argument("--only", default="", help="views whose name has this in it")
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    asyncio.run(photograph_all(folder))
+    asyncio.run(photograph_all(folder, arguments.only))
 
 
 if __name__ == "__main__":

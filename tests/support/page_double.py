@@ -244,12 +244,16 @@ class PageDouble:
             return web.json_response(body, status=status)
         return web.json_response({"session_id": "s-1", "status": "connected"})
 
+    def _token(self) -> dict[str, str]:
+        token = {"X-Voicebridge-Client-Token": CLIENT_TOKEN}
+        return token if self.gives_tokens else {}
+
     async def _exchange(self, request: web.Request) -> web.Response:
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
         session_id = request.match_info["session_id"]
         self.tickets.append((session_id, bearer, request.query.get("name", "")))
         if bearer in self.spent_tickets:
-            error = {"code": "session_not_found", "message": "Gone.", "retryable": False}
+            error = {"code": "session_not_found", "message": "Gone."}
             return web.json_response({"error": error}, status=404)
         offer = _without_mdns(await request.text())
         _loopback_only.set(True)
@@ -280,8 +284,7 @@ class PageDouble:
         return web.Response(
             text=pc.localDescription.sdp,
             content_type="application/sdp",
-            headers={"X-Voicebridge-Client": "c-1"}
-            | ({"X-Voicebridge-Client-Token": CLIENT_TOKEN} if self.gives_tokens else {}),
+            headers={"X-Voicebridge-Client": "c-1", **self._token()},
         )
 
 

@@ -61,6 +61,7 @@ class PageRest:
                 web.get("/api/reports", self._listed("reports")),
                 web.get("/api/reports/{name}/page", self._report),
                 web.get("/api/realtime/sessions", self._listed("sessions")),
+                web.get("/api/realtime/ice-servers", self._ice_servers),
                 web.post(f"{session}/invite", self._invite),
                 web.post(f"{session}/recording", self._accept),
                 web.patch(session, self._accept),
@@ -132,6 +133,9 @@ class PageRest:
         if request.method == "DELETE":
             return web.Response(status=204)
         return web.json_response({"status": "accepted"})
+
+    async def _ice_servers(self, _request: web.Request) -> web.Response:
+        return web.json_response({"iceServers": []})
 
     async def _invite(self, request: web.Request) -> web.Response:
         await self._note(request)

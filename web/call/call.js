@@ -24,6 +24,8 @@ const HELLO_TIMEOUT_MS = 5_000;
 /** How long an answer may take after the network or the device woke up. */
 const CHECK_TIMEOUT_MS = 1_500;
 
+const ICE_SERVERS_TIMEOUT_MS = 2_000;
+
 /** Answers to a ticket that is good no more; anything else may pass. */
 const OUTDATED_TICKET = new Set([401, 403, 404, 410]);
 
@@ -65,9 +67,12 @@ export class Call {
    */
   async start() {
     const { audio, http, leg = "pcm16" } = this.#options;
+    const iceServers = await this.#iceServers();
+    if (this.#abort.signal.aborted) throw new CallFailure("connection_lost");
     const peer = new Peer({
       audio,
       leg,
+      iceServers,
       onText: (text) => this.#receive(text),
       onLost: () => this.#lose(),
     });
@@ -81,6 +86,24 @@ export class Call {
     }
     this.#heartbeat = setInterval(() => this.#beat(), PING_EVERY_MS);
     this.#beat();
+  }
+
+  /**
+   * @returns {Promise<RTCIceServer[]>} none on a LAN, and none where nobody says so: that
+   *   the bridge cannot be reached at all the next request will tell
+   */
+  async #iceServers() {
+    const { http, ticket } = this.#options;
+    try {
+      const { iceServers } = await http.json("api/realtime/ice-servers", {
+        token: ticket?.token,
+        signal: this.#abort.signal,
+        timeoutMs: ICE_SERVERS_TIMEOUT_MS,
+      });
+      return Array.isArray(iceServers) ? iceServers : [];
+    } catch {
+      return [];
+    }
   }
 
   /**

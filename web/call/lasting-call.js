@@ -42,6 +42,9 @@ const PASSING = new Set([
   "model_timeout",
 ]);
 
+/** Reasons for an end after which the bridge, or another like it, is there again. */
+const COMING_BACK = new Set(["shutdown", "draining", "worker_lost"]);
+
 /**
  * @typedef {object} Figures
  * @property {number | null} rttMs round trip of a control message
@@ -336,10 +339,26 @@ export class LastingCall {
     this.#options.onMessage(message);
     if (message.type === "error" && message.fatal) {
       const { code, message: words, retryable } = message.error;
-      this.#end(new CallFailure(code, { message: words, retryable }));
+      const failure = new CallFailure(code, { message: words, retryable });
+      if (COMING_BACK.has(code)) this.#reconnect(failure, 0);
+      else this.#end(failure);
     }
-    // An error that explains it has come before, if there was one.
-    if (message.type === "ended") this.#end(new CallFailure("session_ended"));
+    if (message.type === "ended") this.#take(message.reason);
+  }
+
+  /**
+   * The bridge has ended it. An error that explains it has come before, if there was one.
+   *
+   * @param {string} reason
+   */
+  #take(reason) {
+    if (COMING_BACK.has(reason)) {
+      this.#reconnect(new CallFailure("connection_lost"), 0);
+    } else if (reason === "removed") {
+      this.#end(new CallFailure("removed", { retryable: false }));
+    } else {
+      this.#end(new CallFailure("session_ended"));
+    }
   }
 
   /** @param {CallFailure} failure */

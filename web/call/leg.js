@@ -6,8 +6,9 @@
  *   track   WebRTC media track: the browser's own Opus, jitter buffer and concealment;
  *           gets through where data channels do not
  *
- * "auto" begins with pcm16 and goes over to a light one when the network cannot carry
- * it: by what the browser says of the network, or by what was lost.
+ * "auto" is opus where the browser can. Elsewhere it begins with pcm16 and goes over to
+ * the track when the network cannot carry it: by what the browser says of the network,
+ * or by what was not sent.
  */
 
 /** @typedef {"pcm16" | "opus" | "track"} LegKind */
@@ -24,8 +25,8 @@
  * @returns {LegKind}
  */
 export function chooseLeg(wanted, { isThin, canOpus }) {
-  const light = canOpus ? "opus" : "track";
-  if (wanted === "auto") return isThin ? light : "pcm16";
+  if (wanted === "auto" && canOpus) return "opus";
+  if (wanted === "auto") return isThin ? "track" : "pcm16";
   if (wanted === "opus" && !canOpus) return "track"; // the same codec by another way
   return wanted;
 }

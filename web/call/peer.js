@@ -41,12 +41,13 @@ export class Peer {
    * @param {object} parts
    * @param {AudioDevices} parts.audio stays the caller's
    * @param {LegKind} parts.leg
+   * @param {RTCIceServer[]} parts.iceServers
    * @param {(text: string) => void} parts.onText a JSON message came
    * @param {() => void} parts.onLost the connection or a channel is gone
    */
-  constructor({ audio, leg, onText, onLost }) {
+  constructor({ audio, leg, iceServers, onText, onLost }) {
     this.#open.promise.catch(() => {}); // may fail before anybody waits for it
-    this.#pc = new RTCPeerConnection({ iceServers: [] });
+    this.#pc = new RTCPeerConnection({ iceServers });
     this.#pc.onconnectionstatechange = () => {
       if (this.#pc.connectionState === "failed") onLost();
     };

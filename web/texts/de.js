@@ -53,6 +53,7 @@ export const de = {
   "action.mute.speaker": "Assistenten stummschalten",
   "action.hold": "Halten",
   "action.invite": "Andere einladen",
+  "action.copy": "Link kopieren",
   "action.invited": "Link kopiert",
   "action.join": "Teilnehmen",
   "action.latest": "Zum Neuesten",
@@ -267,9 +268,8 @@ export const de = {
   "panel.none": "Noch nichts gemessen.",
   "panel.reports.none": "Noch kein Bericht: make bench macht einen.",
 
-  "worker.up": "läuft",
+  "worker.restarts": "{n}-mal neu gestartet",
   "worker.down": "steht",
-  "col.restarts": "Neustarts",
   "col.sessions": "Gespräche",
   "col.cpu": "CPU",
   "col.memory": "Speicher",
@@ -311,7 +311,7 @@ export const de = {
   "settings.startMuted": "Gespräche stumm beginnen",
   "settings.leg": "Tonverbindung",
   "settings.leg.hint":
-    "Automatisch beginnt unkomprimiert mit der kleinsten Verzögerung und komprimiert, wenn das Netz langsam ist.",
+    "Automatisch sendet Opus, wo der Browser es kann, und nimmt einen anderen Weg, wenn das Netz es braucht.",
 
   "error.title": "Das hat nicht geklappt",
   "error.insecure_origin":

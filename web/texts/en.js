@@ -51,6 +51,7 @@ export const en = {
   "action.mute.speaker": "Mute the assistant",
   "action.hold": "Hold to talk",
   "action.invite": "Invite others",
+  "action.copy": "Copy the link",
   "action.invited": "Link copied",
   "action.join": "Join the call",
   "action.latest": "Jump to latest",
@@ -264,9 +265,8 @@ export const en = {
   "panel.none": "Nothing measured yet.",
   "panel.reports.none": "No report yet: run make bench.",
 
-  "worker.up": "up",
+  "worker.restarts": "restarted {n} times",
   "worker.down": "down",
-  "col.restarts": "Restarts",
   "col.sessions": "Sessions",
   "col.cpu": "CPU",
   "col.memory": "Memory",
@@ -307,7 +307,7 @@ export const en = {
   "settings.startMuted": "Begin calls muted",
   "settings.leg": "Audio connection",
   "settings.leg.hint":
-    "Automatic begins uncompressed, with the least delay, and compresses when the network is slow.",
+    "Automatic sends Opus where the browser can, and takes another way when the network needs it.",
 
   "error.title": "That did not work",
   "error.insecure_origin":

@@ -87,7 +87,7 @@ export class DashboardView {
       ["tile.errors", this.#count(errors), errors ? "poor" : "good"],
     ];
     if (uptimeS !== null) {
-      tiles.splice(4, 0, ["tile.uptime", this.#texts.duration(uptimeS * 1_000), "plain"]);
+      tiles.splice(4, 0, ["tile.uptime", this.#age(uptimeS), "plain"]);
     }
     const content = JSON.stringify([this.#texts.language, tiles]);
     const place = element("tiles");
@@ -203,17 +203,23 @@ export class DashboardView {
     });
     const plot = make("canvas", { class: "panel-plot", id: "cpu-plot", "aria-hidden": "true" });
     const rows = processes.map((it) => [
-      it.name,
-      this.#texts.get(it.isUp ? "worker.up" : "worker.down"),
-      String(it.restarts),
+      this.#workerName(it),
       String(it.sessions),
       this.#unit("unit.percent", it.cpuPercent),
       this.#unit("unit.mb", it.memoryMb),
     ]);
     if (rows.length === 0) return [words, plot];
-    const head = ["worker", "state", "restarts", "sessions", "cpu", "memory"];
+    const head = ["worker", "sessions", "cpu", "memory"];
     const keys = head.map((name) => /** @type {TextKey} */ (`col.${name}`));
     return [words, plot, this.#table(keys, rows)];
+  }
+
+  /** @param {import("../dashboard/figures.js").ProcessFigures} worker */
+  #workerName({ name, isUp, restarts }) {
+    const notes = [];
+    if (!isUp) notes.push(this.#texts.get("worker.down"));
+    if (restarts) notes.push(this.#texts.get("worker.restarts", { n: restarts }));
+    return notes.length ? `${name} (${notes.join(", ")})` : name;
   }
 
   /**
@@ -349,6 +355,15 @@ export class DashboardView {
   /** @param {TextKey} key */
   #nothing(key) {
     return make("p", { class: "quiet-words", text: this.#texts.get(key) });
+  }
+
+  /** @param {number} seconds */
+  #age(seconds) {
+    const minutes = Math.floor(seconds / 60);
+    const rest = this.#texts.get("unit.min", { value: minutes % 60 });
+    if (minutes < 60) return rest;
+    const hours = this.#texts.get("unit.h", { value: Math.floor(minutes / 60) });
+    return minutes < 60 * 24 ? `${hours} ${rest}` : hours;
   }
 
   /** @param {number | null} value */

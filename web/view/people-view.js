@@ -64,7 +64,7 @@ export class PeopleView {
 
   /** Every fixed word that is not in the HTML; after a change of language again. */
   translate() {
-    setText("invite", this.#texts.get("action.invite"));
+    setText("invite", this.#texts.get("action.copy"));
   }
 
   /** @param {People} people */
@@ -85,7 +85,8 @@ export class PeopleView {
     setProblem("people-problem", "");
     this.#dialog.showModal();
     const people = /** @type {People} */ (this.#people);
-    element("people-name", HTMLInputElement).value = people.name;
+    const self = people.participants.find((it) => it.client_id === people.selfId);
+    element("people-name", HTMLInputElement).value = self?.name || people.name;
     this.#renderSheet(people);
     void this.#invite();
   }
