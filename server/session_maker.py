@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 import aiohttp
 
 from server.embedded_fake import EmbeddedFake
+from server.errors import InvalidRequestError
 from server.media.door import MediaDoor
 from server.media.protocol import ConversationInfo
-from server.realtime.config import SessionConfig
+from server.realtime.config import SessionConfig, TurnDetection
 from server.realtime.signalling import ModelEndpoint
 from server.sessions.background import Past, read_background
 from server.sessions.lifecycle import Rules
@@ -89,7 +90,20 @@ class SessionMaker:
                 memory=past.memory,
                 history=past.history,
             ),
+            turns=TurnDetection(
+                settings.turn_detection,
+                settings.vad_threshold,
+                settings.vad_prefix_padding_ms,
+                settings.vad_silence_ms,
+                settings.vad_eagerness,
+            ),
+            noise_reduction=settings.noise_reduction,
+            max_output_tokens=settings.max_output_tokens,
         )
+        config = replace(config, **request.options)
+        known = {str(tool["name"]) for tool in config.tools}
+        if config.tool_choice not in known | {"auto", "none", "required"}:
+            raise InvalidRequestError("tool_choice: there is no such tool.")
         door = SessionToolDoor(self._parts.host, session_id, self._parts.on_record)
         limits = ExecutorLimits(
             confirm_timeout_s=settings.tool_confirm_timeout_s,

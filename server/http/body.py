@@ -14,6 +14,7 @@ from server.errors import (
     InvalidSdpError,
     UnsupportedMediaTypeError,
 )
+from server.http.session_options import SessionOptionsBody
 
 MAX_JSON_BYTES = 128 * 1024
 MAX_SDP_BYTES = 64 * 1024
@@ -25,7 +26,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w.:@ +-]+$")]
 
 
-class SessionBody(BaseModel):
+class SessionBody(SessionOptionsBody):
     """The body of `POST /api/realtime/session`; every field is optional."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)

@@ -75,6 +75,7 @@ async def open_session(
             agent_name=asked.agent_name,
             system_prompt=asked.system_prompt,
             owner=principal.owner,
+            options=asked.options(),
         )
     )
     authenticator: Authenticator = state.authenticator

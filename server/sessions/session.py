@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from server.auth.principal import LOCAL_OWNER
 from server.media.protocol import ConversationInfo, Participant, SessionState
@@ -26,6 +26,8 @@ class SessionRequest:
     agent_name: str | None = None
     system_prompt: str | None = None
     owner: str = LOCAL_OWNER
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of SessionConfig that were asked for."""
 
 
 @dataclass(slots=True)

@@ -1,12 +1,13 @@
 """Events as they come from the wire."""
 
 import json
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.realtime import wire
-from server.realtime.config import SessionConfig
+from server.realtime.config import SessionConfig, TurnDetection
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=10),
@@ -111,3 +112,49 @@ def test_the_session_has_the_ga_shape() -> None:
     }
     assert config.secret_request()["session"]["model"] == "m"
     assert config.secret_request()["expires_after"]["anchor"] == "created_at"
+
+
+GOLDEN = SessionConfig(
+    model="m",
+    voice="cedar",
+    system_prompt="You are {agent_name}.",
+    agent_name="Ada",
+    transcription_model=None,
+    turns=TurnDetection("semantic_vad", threshold=0.9, eagerness="low"),
+    noise_reduction="far_field",
+    tool_choice="pause",
+    max_output_tokens=500,
+)
+
+
+def test_the_golden_configuration() -> None:
+    """Everything that can be set, as the service is told of it."""
+    assert GOLDEN.session() == {
+        "type": "realtime",
+        "instructions": "You are Ada.",
+        "output_modalities": ["audio"],
+        "audio": {
+            "input": {
+                "transcription": None,
+                "turn_detection": {
+                    "type": "semantic_vad",
+                    "eagerness": "low",
+                    "create_response": True,
+                    "interrupt_response": True,
+                },
+                "noise_reduction": {"type": "far_field"},
+            },
+            "output": {"voice": "cedar"},
+        },
+        "tools": [],
+        "tool_choice": {"type": "function", "name": "pause"},
+        "max_output_tokens": 500,
+    }
+
+
+def test_push_to_talk_and_no_noise_reduction_are_null_on_the_wire() -> None:
+    config = replace(GOLDEN, turns=TurnDetection("none"), noise_reduction="off")
+    hearing = config.session()["audio"]["input"]
+
+    assert hearing["turn_detection"] is None
+    assert hearing["noise_reduction"] is None
