@@ -22,6 +22,7 @@ from loadtests.callers.report import MEASURES, CallReport, spread
 from loadtests.callers.wire import Broken, Result, encode
 from simulator.analyst import NO_FAKE, analyse
 from simulator.fake_control import FakeControl
+from simulator.mouth import LONG_WAIT_S
 from simulator.parcel import Parcel, unpack
 from simulator.result import LATE_MS, CallResult
 
@@ -105,8 +106,25 @@ def report_of(
         line_failure=call.failure,
         failures=list(result.failures),
         doubts=doubts,
-        was_abandoned=was_abandoned and not is_connected,
+        was_abandoned=was_abandoned and not has_been_tried(result),
     )
+
+
+def has_been_tried(result: CallResult) -> bool:
+    """Whether a call lasted long enough to say something, when it was cut short.
+
+    Connected, and something was heard, or would have been: a person waits so long for
+    the answer to a question.
+    """
+    call = result.call
+    if "hello" not in call.steps_ms:
+        return False
+    if result.measures.audio_heard_s > 0:
+        return True
+    if not call.said:
+        return False
+    asked_s = call.mouth.recording().timeline.time_at(call.said[0].end)
+    return call.hung_up_s - asked_s >= LONG_WAIT_S
 
 
 def _fields(report: CallReport) -> dict[str, Any]:

@@ -44,7 +44,8 @@ class CallReport:
     doubts: list[str] = field(default_factory=list)
     """Why its figures say nothing about the bridge."""
     was_abandoned: bool = False
-    """We hung up before it was connected: it proves nothing."""
+    """We hung up before it was connected, or before anything could have been heard: it
+    proves nothing."""
 
     @property
     def outcome(self) -> Outcome:

@@ -34,9 +34,13 @@ def parser() -> argparse.ArgumentParser:
     )
     add = arguments.add_argument
     add("--url", help="a bridge that runs already (default: one is started here)")
-    add("--users", type=_count, default=None, help="at the same time (default 10)")
-    add("--spawn-rate", type=float, default=None, help="users that begin in a second")
-    add("--seconds", type=int, default=None, help="length of the run (default 60)")
+    add("--users", type=_count, help="at the same time (default 10, or the shape's)")
+    add("--spawn-rate", type=float, help="users that begin in a second (default 5)")
+    add(
+        "--seconds",
+        type=int,
+        help="length of the run, from when all can call (default 60, or the shape's)",
+    )
     add(
         "--workers",
         type=int,
@@ -106,13 +110,16 @@ def master_command(
     else:
         command += ["--web-host", "127.0.0.1", "--web-port", str(options.web)]
         command.append("--class-picker")
-    has_shape = bool(options.shape)
-    users = options.users if options.users or has_shape else 10
-    seconds = options.seconds if options.seconds or has_shape else 60
-    rate = options.spawn_rate if options.spawn_rate or has_shape else 5.0
-    for name, value in (("-u", users), ("-r", rate), ("-t", seconds)):
-        if value is not None and (options.web is None or name == "-u"):
-            command += [name, str(value)]
+    if options.web is None:
+        command += ["--shape", options.shape or "steady"]
+    limits_given = (
+        ("-u", options.users),
+        ("-r", options.spawn_rate),
+        ("-t", options.seconds),
+    )
+    for flag, value in limits_given:
+        if value is not None:
+            command += [flag, str(value)]
     command += ["--csv", str(out / "locust"), "--html", str(out / "locust.html")]
     command += ["--run-folder", str(out)]
     if pid:
@@ -137,7 +144,7 @@ def _ours(options: argparse.Namespace) -> list[str]:
     given = []
     for name, default in vars(ours.parse_args([])).items():
         value = getattr(options, name)
-        if value == default or name in ("run_folder", "bridge_pid"):
+        if value == default or name in ("run_folder", "bridge_pid", "shape"):
             continue
         flag = "--" + name.replace("_", "-")
         given += [flag] if value is True else [flag, str(value)]

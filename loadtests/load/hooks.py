@@ -24,6 +24,7 @@ from loadtests.callers.wire import Broken, Result
 from loadtests.load import options as load_options
 from loadtests.load.collector import Collector
 from loadtests.load.events import RequestEvent, request_events
+from loadtests.load.shapes import ShapeOptions
 from loadtests.load.verdict import EXIT_STATUS
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,11 @@ Environment: TypeAlias = Any
 """locust.env.Environment, which is not typed."""
 
 RESULT = "voicebridge_result"
+READY = "voicebridge_ready"
 DRAIN = "voicebridge_drain"
 DRAINED = "voicebridge_drained"
+READY_TIMEOUT_S = 120.0
+"""For every worker's calling processes; a run that waits longer is given up."""
 GRACE_S = 10.0
 """For the answer of a worker that has drained."""
 
@@ -56,13 +60,27 @@ class LoadRun:
         self._pool: CallerPool | None = None
         self._scenarios: dict[int, str] = {}
         self._is_draining = False
+        self._ready: set[str] = set()
         self._drained: set[str] = set()
+        self._started_s = self._ready_s = 0.0
         self.collector: Collector | None = None
+        options = environment.parsed_options
+        self._chosen = load_options.shape_options(options) if options else None
+        """Now: Locust soon fills what was not given with values of its own."""
         if self._is_master:
             runner.register_message(RESULT, self._on_result_message)
+            runner.register_message(READY, self._on_ready_message)
             runner.register_message(DRAINED, self._on_drained_message)
         if self._is_worker:
             runner.register_message(DRAIN, self._on_drain_message, concurrent=True)
+
+    @property
+    def shape_options(self) -> ShapeOptions:
+        """What was chosen for the shape, on the command line or in the web UI."""
+        options = self._environment.parsed_options
+        if self._chosen is not None and options.headless:
+            return self._chosen
+        return load_options.shape_options(options)
 
     # -- beginning ---------------------------------------------------------------
 
@@ -73,7 +91,9 @@ class LoadRun:
         if not url:
             raise RuntimeError("--host http://… of the bridge is missing")
         self._is_draining = False
+        self._ready.clear()
         self._drained.clear()
+        self._started_s, self._ready_s = time.monotonic(), 0.0
         if not self._is_worker:
             self.collector = Collector(url, options, on_usage=self._on_usage)
             self.collector.start()
@@ -85,6 +105,28 @@ class LoadRun:
                 on_result=self._on_result,
             )
             self._pool.start()
+            self._ready_s = time.monotonic()
+        if self._is_worker:
+            self._environment.runner.send_message(READY, {})
+
+    def calling_s(self) -> float:
+        """Seconds since every calling process was up; 0 until then. A run's time counts
+        from there: what a busy machine needs to start them is no load.
+
+        Raises:
+            PoolError: they do not come up.
+        """
+        now_s = time.monotonic()
+        if not self._ready_s and self._is_master:
+            clients = self._environment.runner.clients.all
+            expected = {c.id for c in clients if c.state != "missing"}
+            if expected and expected <= self._ready:
+                self._ready_s = now_s
+        if self._ready_s:
+            return now_s - self._ready_s
+        if self._started_s and now_s - self._started_s > READY_TIMEOUT_S:
+            raise PoolError("the calling processes do not come up")
+        return 0.0
 
     def place(self, scenario: str, seconds: float, number: int) -> PlacedCall:
         """Begin a call.
@@ -119,6 +161,9 @@ class LoadRun:
             self.collector.add(message)
         else:
             self._environment.runner.send_message(RESULT, message)
+
+    def _on_ready_message(self, environment: Environment, msg: Any, **_: Any) -> None:
+        self._ready.add(msg.node_id)
 
     def _on_result_message(self, environment: Environment, msg: Any, **_: Any) -> None:
         if self.collector is not None:

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from locust import LoadTestShape
 
+from loadtests.callers.pool import PoolError
 from loadtests.load.hooks import load_run_of
 from loadtests.load.locust_names import shape_in
-from loadtests.load.options import shape_options
 from loadtests.load.shapes import SHAPES, Ramp, Shape
 
 BROKEN_SHARE = 0.2
@@ -34,16 +34,20 @@ class _Shape(LoadTestShape):  # type: ignore[misc]
 
     def tick(self) -> tuple[int, float] | None:
         """What Locust asks once a second."""
-        environment = self.runner.environment
+        run = load_run_of(self.runner.environment)
         if self._shape is None:
-            make = SHAPES[self.shape_name]
-            self._shape = make(shape_options(environment.parsed_options))
-        collector = load_run_of(environment).collector
+            self._shape = SHAPES[self.shape_name](run.shape_options)
+        collector = run.collector
         is_broken = (
             collector is not None
             and collector.tally.recent_failed_share >= BROKEN_SHARE
         )
-        crowd = self._shape.at(self.get_run_time(), is_broken=is_broken)
+        try:
+            crowd = self._shape.at(run.calling_s(), is_broken=is_broken)
+        except PoolError as exc:
+            if collector is not None:
+                collector.doubt(str(exc))
+            return None
         if crowd is None:
             return None
         if crowd.users != self._users and collector is not None:

@@ -94,8 +94,8 @@ def add_shape_options(parser: Any) -> None:
         "--shape",
         choices=("", *SHAPES),
         default="",
-        help="steps (1-5-10), ramp (until calls fail), churn, spike or soak; none: the "
-        "same number of users all the time",
+        help="steady, steps (1-5-10), ramp (until calls fail), churn, spike or soak; "
+        "none: Locust's own --users, --spawn-rate and --run-time",
     )
     add("--steps", default="", metavar="N,N,…", help="users of the steps")
     add("--step-seconds", type=float, default=0.0, help="length of a step or swing")

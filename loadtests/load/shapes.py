@@ -136,7 +136,12 @@ def _given(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+_STEADY: dict[str, object] = {"users": 10, "run_s": 60.0, "per_s": 5.0}
+
 SHAPES: dict[str, Maker] = {
+    "steady": lambda o: Soak(
+        **{**_STEADY, **_given(users=o.users, run_s=o.run_s, per_s=o.per_s)}  # type: ignore[arg-type]
+    ),
     "steps": lambda o: Steps(
         **_given(users=o.steps, step_s=o.step_s, per_s=o.per_s)  # type: ignore[arg-type]
     ),

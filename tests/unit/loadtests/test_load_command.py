@@ -14,14 +14,11 @@ def after(flag: str, words: list[str]) -> str:
     return words[words.index(flag) + 1]
 
 
-def test_ten_users_for_a_minute_unless_told_otherwise() -> None:
+def test_a_steady_load_by_two_workers_unless_told_otherwise() -> None:
     words = command()
 
-    assert [after(f, words) for f in ("-u", "-t", "--expect-workers")] == [
-        "10",
-        "60",
-        "2",
-    ]
+    assert [after(f, words) for f in ("--shape", "--expect-workers")] == ["steady", "2"]
+    assert not {"-u", "-t", "-r"} & set(words)
 
 
 def test_everything_listens_on_loopback_only() -> None:
@@ -41,10 +38,18 @@ def test_our_own_options_are_handed_on_when_they_were_given() -> None:
 
 
 def test_a_shape_brings_its_own_users_and_time() -> None:
-    words = command("--shape", "steps")
+    words = command("--shape", "steps", "--users", "7")
 
-    assert after("--shape", words) == "steps"
-    assert not {"-u", "-t", "-r"} & set(words)
+    assert words.count("--shape") == 1
+    assert (after("--shape", words), after("-u", words)) == ("steps", "7")
+    assert not {"-t", "-r"} & set(words)
+
+
+def test_in_the_web_ui_a_person_chooses_the_shape() -> None:
+    words = command("--web", "8888")
+
+    assert "--class-picker" in words
+    assert "--shape" not in words
 
 
 @pytest.mark.parametrize("given", [["--users", "0"], ["--shape", "zigzag"]])

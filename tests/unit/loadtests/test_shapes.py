@@ -91,3 +91,9 @@ def test_what_a_person_chose_replaces_a_shapes_own_values() -> None:
     steps = SHAPES["steps"](ShapeOptions(steps=(2, 3), step_s=7))
 
     assert [users(steps.at(s)) for s in (0, 7, 14)] == [2, 3, None]
+
+
+def test_a_steady_load_is_ten_users_for_a_minute() -> None:
+    steady = SHAPES["steady"](ShapeOptions())
+
+    assert [users(steady.at(s)) for s in (0, 59, 60)] == [10, 10, None]
