@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from server import __version__
 from server.auth.authenticator import Authenticator
 from server.auth.limits import Buckets, Rate
-from server.auth.principal import is_owner
 from server.auth.secret import load_secret
 from server.auth.tokens import TokenSigner
 from server.embedded_fake import EmbeddedFake
+from server.errors import CapacityError, DrainingError
 from server.http import errors as http_errors
 from server.http import openapi
 from server.http.auth import router as auth_router
@@ -29,6 +29,7 @@ from server.http.conversations import memory_router
 from server.http.conversations import router as conversations_router
 from server.http.gate import Gate, GateLimits
 from server.http.ice import router as ice_router
+from server.http.operations import router as operations_router
 from server.http.page import SecurityHeaders, mount_page
 from server.http.realtime import router as realtime_router
 from server.http.recordings import of_conversation as conversation_recordings_router
@@ -39,6 +40,7 @@ from server.http.stream import router as stream_router
 from server.media.protocol import HostEvent
 from server.media_door import DEFAULT_BASE_URL, make_http_client, make_media_door
 from server.observability.process import machine_usage, usage_of, usage_with
+from server.readiness import ModelProbe, ReadinessProbe
 from server.realtime.signalling import ModelEndpoint
 from server.session_maker import SessionMaker, SessionParts
 from server.sessions.chronicle import Chronicle
@@ -124,6 +126,7 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
     app.add_middleware(SecurityHeaders)
     http_errors.install(app)
     for router in (
+        operations_router,
         auth_router,
         realtime_router,
         ice_router,
@@ -141,13 +144,6 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         app.include_router(
             router, prefix="/api/realtime/conversations", include_in_schema=False
         )
-
-    @app.get("/healthz", tags=["operations"])
-    async def healthz(request: Request) -> dict[str, Any]:
-        """Whether the bridge is well; to those who have a key also what it uses."""
-        bridge: _Bridge = app.state.bridge
-        health = bridge.health()
-        return health if is_owner(request) else {"status": health["status"]}
 
     openapi.install(app)
     mount_page(app, settings.web_root or DEFAULT_WEB_ROOT)
@@ -188,6 +184,8 @@ class _Bridge:
             self._fake = EmbeddedFake()
         self.registry: SessionRegistry | None = None
         self.store: Store | None = None
+        self.readiness: ReadinessProbe
+        """There as long as it runs."""
         self._chronicle: Chronicle | None = None
         self._host: WorkerPool | LocalMedia | None = None
 
@@ -199,6 +197,7 @@ class _Bridge:
             self.store = await stack.enter_async_context(
                 open_store(_store_config(settings))
             )
+            self.readiness = ReadinessProbe({"store": self._check_store})
             self._chronicle = chronicle = Chronicle(
                 self.store.writer.record,
                 node=self.store.place.node,
@@ -239,6 +238,14 @@ class _Bridge:
                 ),
                 began=chronicle.began,
             )
+            self.readiness = ReadinessProbe(
+                {
+                    "store": self._check_store,
+                    "sessions": self._check_sessions,
+                    "workers": self._check_workers,
+                    "model": ModelProbe(self._model_source().endpoint),
+                }
+            )
             serving = [
                 tasks.create_task(host.run(stop), name="media host"),
                 tasks.create_task(self.registry.run(stop), name="sessions"),
@@ -270,6 +277,24 @@ class _Bridge:
             "machine": asdict(machine_usage()),
             "workers": [asdict(status) for status in self._worker_statuses()],
         }
+
+    async def _check_store(self) -> str:
+        if self.store is None:
+            return "down"
+        return (await self.store.health()).status
+
+    async def _check_sessions(self) -> str:
+        registry = self.registry
+        if registry is None or registry.is_draining:
+            return DrainingError.code
+        return "ok" if registry.has_room else CapacityError.code
+
+    async def _check_workers(self) -> str:
+        statuses = self._worker_statuses()
+        n_up = sum(status.is_up for status in statuses)
+        if n_up == len(statuses):
+            return "ok"
+        return "degraded" if n_up else "down"
 
     def _processes(self) -> list[dict[str, Any]]:
         """Each process of the bridge, and the fake, which is no part of it."""

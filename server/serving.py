@@ -101,7 +101,7 @@ class BridgeServer(uvicorn.Server):
             return True
         if self._drained_at_s is None:
             self._drained_at_s = now_s + self._drain_s
-            registry.drain()
+            registry.drain(self._drain_s)
             if registry.n_in_calls:
                 logger.info(
                     "draining: %d people in calls have %.0f s; a second signal ends "

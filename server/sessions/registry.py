@@ -113,6 +113,11 @@ class SessionRegistry:
         return sum(len(session.participants) for session in self._sessions.values())
 
     @property
+    def has_room(self) -> bool:
+        """Whether one more session may be opened."""
+        return self._n_sessions < self._limits.max_sessions
+
+    @property
     def is_draining(self) -> bool:
         """Whether calls may end, but none may begin."""
         return self._is_draining
@@ -267,12 +272,17 @@ class SessionRegistry:
         """Whether the participants hear each other."""
         self._host.set_mix_minus(session.session_id, on)
 
-    def drain(self) -> None:
-        """Let calls end, but none begin; everybody in a call is told. Idempotent."""
+    def drain(self, within_s: float) -> None:
+        """Let calls go on for so long, but none begin; everybody in one is told.
+
+        Idempotent.
+        """
         if self._is_draining:
             return
         self._is_draining = True
         for session in self._sessions.values():
+            if session.caretaker is not None:
+                session.caretaker.drain(within_s)
             self._host.show_state(
                 session.session_id, "draining", DrainingError.user_message
             )
@@ -323,7 +333,7 @@ class SessionRegistry:
             raise CapacityError(user_message="The server is shutting down.")
         if self._is_draining:
             raise DrainingError
-        if self.n_sessions >= self._limits.max_sessions:
+        if not self.has_room:
             raise CapacityError(f"{self.n_sessions} sessions are open")
         opening: asyncio.Future[str] = self._loop.create_future()
         self._opening[request.owner, conversation_id] = opening

@@ -362,7 +362,16 @@ async def test_the_health_of_a_guarded_server_is_one_word(keyed: Bridge) -> None
     stranger = await keyed.http.get("/healthz")
     owner = await keyed.http.get("/healthz", headers=bearer(ANN))
     page = await keyed.http.get("/")
+    ready = await keyed.http.get("/readyz")
+    because = await keyed.http.get("/readyz", headers=bearer(ANN))
 
+    assert ready.json() == {"ready": True}
+    assert because.json()["checks"] == {
+        "store": "ok",
+        "sessions": "ok",
+        "workers": "ok",
+        "model": "ok",
+    }
     assert stranger.json() == {"status": "ok"}
     assert "process" in owner.json()
     assert page.status_code == 200
