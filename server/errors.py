@@ -32,6 +32,7 @@ BridgeError                     anything of ours; never shown as str(exc)
     ModelLostError              a running call to it broke off
   MediaError                    a peer connection could not be used
   ToolError                     a tool could not do its work
+  RecordingFailedError          a conversation cannot be recorded
   StoreUnavailableError         neither database nor disk took it, or gave it, in time
     ToolStoppedError            it was stopped because the user wanted it
   StartError                    the program cannot start as configured
@@ -354,6 +355,14 @@ class ToolStoppedError(ToolError):
 
     code = "tool_stopped"
     user_message = "It was stopped, as the user wished."
+
+
+class RecordingFailedError(BridgeError):
+    """A conversation cannot be recorded: no room, no folder, no codec."""
+
+    code = "recording_failed"
+    http_status = 507
+    user_message = "This conversation cannot be recorded on this server."
 
 
 class StoreUnavailableError(BridgeError):
