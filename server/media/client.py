@@ -92,6 +92,11 @@ class Client:
         return self._peer.line
 
     @property
+    def has_audio(self) -> bool:
+        """Whether there is a line for its audio yet."""
+        return self._peer.line is not None
+
+    @property
     def intake(self) -> Intake:
         """What its microphone sends; only once it is ready."""
         return self.line.intake

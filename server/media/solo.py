@@ -14,6 +14,7 @@ from server.audio.speaking import SpeakingMeter
 from server.media.assistant import AssistantVoice
 from server.media.client import Client
 from server.media.passage import Passage
+from server.rtc.opus_packet import SILENCE as SILENT_PACKET
 from server.rtc.opus_packet import duration_ms, is_silent
 
 SETTLE_TICKS = 10
@@ -200,10 +201,10 @@ class Solo:
         """RTP needs something for every 20 ms."""
         rests = self._is_deaf or self._intake.rests
         if self._uplink.must_fill(now_s, rests=rests):
-            if self._intake.passes_packets and not self._is_deaf:
-                self._model.send_packet(b"")
-            else:
+            if self._is_deaf or not self._intake.passes_packets:
                 self._model.send_audio(SILENCE)
+            else:
+                self._model.send_packet(SILENT_PACKET if rests else b"")
         if self._has_track and self._downlink.must_fill(now_s):
             if self._model.passes_packets:
                 self.client.send_packet(b"")

@@ -26,7 +26,7 @@ class ClientTotals:
 
     def add(self, client: Client) -> None:
         """Include one browser."""
-        if not client.is_ready:
+        if not client.has_audio:
             return
         intake = client.intake
         counters = intake.buffer.counters

@@ -7,6 +7,8 @@ SILENT_BYTES = 3
 """What an encoder makes of silence is no longer than this; sound always is."""
 NOTHING = b"\xd8"
 """CELT, 24 kHz, mono, 20 ms, no data: the decoder goes on by itself, ever quieter."""
+SILENCE = b"\xd8\xff\xfe"
+"""20 ms of digital silence, as every decoder understands it and wherever it comes."""
 
 _SILK_MS = (10.0, 20.0, 40.0, 60.0)
 _HYBRID_MS = (10.0, 20.0)

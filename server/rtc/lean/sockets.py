@@ -4,8 +4,8 @@ A wake-up of the process costs more than handling a packet: 17 us against 5, and
 cache is cold after it. When packets are many, they are therefore collected for
 COLLECT_S and handled in one go, with warm caches; when they are few, each is handled as
 it comes. What is sent meanwhile leaves together at the end: whoever receives it then
-wakes up once, and not once per datagram (which the sender pays for: the kernel wakes the
-receiver within `sendto`).
+wakes up once, not once per datagram, and it is the sender who pays for that: the kernel
+wakes the receiver within `sendto`.
 """
 
 import asyncio
