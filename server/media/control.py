@@ -36,6 +36,13 @@ class ChangeMode:
 
 
 @dataclass(frozen=True, slots=True)
+class Talk:
+    """Push-to-talk, in a session without turn detection."""
+
+    pressed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Rename:
     name: str
 
@@ -57,7 +64,7 @@ class Bye:
 
 
 ClientMessage: TypeAlias = (
-    Mute | Interrupt | Text | ChangeMode | Rename | Confirm | Ping | Bye
+    Mute | Interrupt | Text | ChangeMode | Talk | Rename | Confirm | Ping | Bye
 )
 
 
@@ -110,6 +117,8 @@ def _parse_fields(fields: dict[str, Any], limits: MediaLimits) -> ClientMessage:
             return Text(text, target)
         case {"type": "mode", "mode": ("both" | "listen" | "speak") as mode}:
             return ChangeMode(mode)
+        case {"type": "talk", "pressed": bool(pressed)}:
+            return Talk(pressed)
         case {"type": "rename", "name": str(name)} if name.strip():
             return Rename(tidy_name(name, limits))
         case {"type": "confirm", "call_id": str(call_id), "approve": bool(approve)}:
@@ -208,6 +217,12 @@ def participants(everybody: Sequence[Participant], *, mix_minus: bool) -> str:
 def session(state: str, message: str) -> str:
     """The session goes through something."""
     return _encode("session", state=state, message=message)
+
+
+def recording(on: bool, *, by: str, reason: str = "") -> str:
+    """What is said here is kept from now on, or no longer."""
+    fields = {"reason": reason} if reason else {}
+    return _encode("recording", on=on, by=by, **fields)
 
 
 def announcement(message: Mapping[str, object]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -17,6 +18,7 @@ from server.media.audience import Audience
 from server.media.client import Client
 from server.media.mixdown import Mixdown
 from server.media.model_leg import ModelLeg, OwnersEffect
+from server.media.recording import Recording
 from server.media.protocol import (
     ClientAnswer,
     ClientChange,
@@ -50,6 +52,10 @@ HOUSEKEEPING_TICKS = 25
 """Twice a second: signs of life, timeouts, what waits for time only."""
 MAX_ARGUMENTS_CHARS = 1_000
 """What browsers are shown of a tool's arguments."""
+CATCH_UP_S = 120.0
+"""A browser that comes back is told what was said in this time."""
+MAX_WRITTEN = 64
+"""Final transcripts kept for it; the oldest go."""
 QUALITY_TICKS = 50
 """Once a second: how each connection does."""
 ROLL_CALL_TICKS = 10
@@ -85,6 +91,9 @@ class Conversation:
         self._began_s = self._loop.time()
         self._audience = Audience(self, limits=limits, policy=policy, ticker=ticker)
         self._tool_names: dict[str, str] = {}
+        self._written: deque[tuple[float, str]] = deque(maxlen=MAX_WRITTEN)
+        self._talking: set[str] = set()
+        """Who presses to talk; bounded by admission."""
         self._end: ConversationEnd | None = None
         self._state: SessionState = "live"
         self._n_ticks = 0
@@ -96,6 +105,16 @@ class Conversation:
             ticker=ticker,
             clock=self._loop.time,
             hears_user=self._hears_user,
+        )
+
+        self.recording = Recording(
+            info,
+            self._mixdown,
+            began_s=self._began_s,
+            emit=emit,
+            broadcast=self._audience.broadcast,
+            note=self._note,
+            name_of=self._audience.name_of,
         )
 
     @property
@@ -147,13 +166,17 @@ class Conversation:
         if error is not None:
             self._audience.broadcast(_error_message(error, fatal=True))
         self._audience.broadcast(control.ended(reason))
+        self.recording.stop("", reason="the session has ended")
         self._audience.finish()
 
     async def close(self) -> None:
         """Free both legs, in bounded time. Nothing of the conversation is left."""
         self.finish("closed")
         results = await asyncio.gather(
-            self._audience.close(), self._leg.close(), return_exceptions=True
+            self._audience.close(),
+            self._leg.close(),
+            self.recording.close(),
+            return_exceptions=True,
         )
         for result in results:
             if isinstance(result, Exception):
@@ -162,6 +185,7 @@ class Conversation:
     def tick(self, due_s: float) -> None:
         """Every 20 ms: audio; now and then who is there, and who is gone."""
         self._leg.tick()
+        self.recording.at(due_s)
         self._mixdown.tick(self._audience.ready)
         self._n_ticks += 1
         if self._n_ticks % ROLL_CALL_TICKS == 0:
@@ -235,16 +259,31 @@ class Conversation:
                 mode=client.profile.mode,
                 resumed=client.is_resumed,
                 mix_minus=self._mixdown.mix_minus,
+                recording=self.recording.is_on,
                 framing=client.framing,
             )
         )
         client.send(control.state(self._leg.state.value))
+        if client.is_resumed:
+            self._catch_up(client)
         self._emit(ClientJoined(self._info.session_id, client.client_id))
         self._note("joined", client_id=client.client_id, name=client.profile.name)
         roll_before = self._audience.roll
         self._audience.call_the_roll()
         if self._audience.roll == roll_before:  # it is back before it was missed
             client.send(self._roll_message())
+
+    def _catch_up(self, client: Client) -> None:
+        """What was said while it was away, in words: it may not have heard it.
+
+        Some it has already; a transcript replaces that of the same item.
+        """
+        since_s = self._loop.time() - CATCH_UP_S
+        for at_s, written in self._written:
+            if at_s >= since_s:
+                client.send(written)
+        if self._state != "live":
+            client.send(control.session(self._state, ""))
 
     def on_client_message(self, client: Client, message: control.ClientMessage) -> None:
         """From a client: a valid control message."""
@@ -264,6 +303,8 @@ class Conversation:
                 self._emit(TextForTool(session_id, client_id, target, text))
             case control.Confirm(call_id, approve):
                 self._emit(ToolConfirmed(session_id, client_id, call_id, approve))
+            case control.Talk(pressed):
+                self._talk(client_id, pressed=pressed)
             case control.Interrupt():
                 self.interrupt()
             case control.Bye():
@@ -273,7 +314,9 @@ class Conversation:
         """From a client: it left or was lost."""
         if self._end is None and self._audience.remove(client):
             session_id, client_id = self._info.session_id, client.client_id
+            self._talk(client_id, pressed=False)
             self._emit(ClientLeft(session_id, client_id, reason, self.n_clients))
+            self.recording.client_left(client_id)
             name = client.profile.name
             self._note("left", client_id=client_id, name=name, reason=reason)
             self._audience.call_the_roll()
@@ -291,6 +334,16 @@ class Conversation:
         )
 
     # --- commands
+
+    def _talk(self, client_id: str, *, pressed: bool) -> None:
+        """The turn lasts from the first who presses to the last who lets go."""
+        before = bool(self._talking)
+        if pressed:
+            self._talking.add(client_id)
+        else:
+            self._talking.discard(client_id)
+        if bool(self._talking) != before:
+            self._leg.talk(pressed)
 
     def change_model(self, *, voice: str | None, model: str | None) -> None:
         """Go on with another voice or model, from the end of this turn."""
@@ -368,7 +421,10 @@ class Conversation:
         """From the model leg: something for the browsers or the tools."""
         match effect:
             case Transcript(role, item_id, text, final):
-                self._audience.broadcast(control.transcript(role, item_id, text, final))
+                written = control.transcript(role, item_id, text, final)
+                self._audience.broadcast(written)
+                if final:
+                    self._written.append((self._loop.time(), written))
                 self._note(
                     "transcript", role=role, item_id=item_id, text=text, final=final
                 )

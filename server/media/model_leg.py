@@ -198,6 +198,14 @@ class ModelLeg:
         """Text typed by the user."""
         self._perform(self._core.say_text(text, self._loop.time()))
 
+    def talk(self, pressed: bool) -> None:
+        """Push-to-talk; means nothing where the service detects turns by itself."""
+        if self._line.config.turns.kind != "none":
+            return
+        if pressed:
+            self._uplink.speech_started("push-to-talk")
+        self._perform(self._core.talk(pressed, self._loop.time()))
+
     def interrupt(self) -> None:
         """The user asks the assistant to stop talking."""
         self._perform(self._core.interrupt(self._loop.time()))

@@ -5,9 +5,8 @@ not pass through here; only the decision to throw it away does.
 """
 
 import itertools
-import json
 
-from server.realtime import wire
+from server.realtime import messages, wire
 from server.realtime.config import Json
 from server.realtime.effects import (
     CallTool,
@@ -22,6 +21,7 @@ from server.realtime.effects import (
     Used,
 )
 from server.realtime.failures import (
+    COMMIT_EMPTY,
     FATAL_ERRORS,
     QUIET_ERRORS,
     REPLAY_ERRORS,
@@ -60,6 +60,8 @@ class RealtimeCore:
         self._ids = itertools.count(1)
         self._narrated: dict[str, None] = {}
         """Keys of what was narrated, oldest first; bounded."""
+        self._awaits_commit = False
+        """Push-to-talk was let go; what was said becomes an item next."""
         self._is_ready = False
         self._has_ended = False
         self._playing_id: str | None = None
@@ -75,6 +77,10 @@ class RealtimeCore:
     def is_playing(self) -> bool:
         """True while the service plays an answer."""
         return self._playing_id is not None
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.is_playing or self._scheduler.active_id is not None
 
     @property
     def is_between_turns(self) -> bool:
@@ -147,7 +153,7 @@ class RealtimeCore:
         ):
             return []
         self._history.output(call_id, output)
-        item = {"type": "function_call_output", "call_id": call_id, "output": output}
+        item = messages.call_output(call_id, output)
         return [*self._tell(item), *self._settle(now_s)]
 
     def say_text(self, text: str, now_s: float) -> list[Effect]:
@@ -155,12 +161,7 @@ class RealtimeCore:
         if self._has_ended:
             return []
         item_id = f"voicebridge_text_{next(self._ids)}"
-        item = {
-            "id": item_id,
-            "type": "message",
-            "role": "user",
-            "content": [{"type": "input_text", "text": text}],
-        }
+        item = messages.input_text(item_id, "user", text)
         self._history.text(item_id, "user", text)
         self._scheduler.text_sent(item_id)
         return [
@@ -180,6 +181,25 @@ class RealtimeCore:
         while len(self._narrated) > MAX_REMEMBERED_NOTES:
             self._narrated.pop(next(iter(self._narrated)))
         return [*self._send_note(text, speak), *self._settle(now_s)]
+
+    def talk(self, pressed: bool, now_s: float) -> list[Effect]:
+        """Push-to-talk: the user's turn lasts while it is pressed.
+
+        What was heard before does not belong to it, and the assistant falls silent.
+        """
+        if self._has_ended or not self._is_ready:
+            return []
+        if pressed:
+            effects = self.interrupt(now_s) if self._is_answering else []
+            self._scheduler.speech_started()
+            clear: Effect = Send({"type": "input_audio_buffer.clear"})
+            return [*effects, clear, *self._settle(now_s)]
+        if not self._scheduler.user_is_speaking:
+            return []
+        self._scheduler.speech_stopped(now_s)
+        self._awaits_commit = True
+        commit: Effect = Send({"type": "input_audio_buffer.commit"})
+        return [commit, *self._settle(now_s)]
 
     def interrupt(self, now_s: float) -> list[Effect]:
         """The user asks the assistant to stop talking."""
@@ -220,6 +240,10 @@ class RealtimeCore:
             case wire.PlaybackCleared():
                 return self._barge_in(self._playing_id)
             case wire.ItemAdded():
+                if self._awaits_commit and event.item.role == "user":
+                    self._awaits_commit = False
+                    self._scheduler.want_answer(event.item.id)
+                    self._scheduler.speech_answered()
                 self._scheduler.acknowledged(event.item.id)
                 if event.item.type == "function_call_output":
                     self._scheduler.acknowledged(event.item.call_id)
@@ -255,12 +279,7 @@ class RealtimeCore:
 
     def _send_note(self, text: str, speak: bool) -> list[Effect]:
         item_id = f"voicebridge_note_{next(self._ids)}"
-        item = {
-            "id": item_id,
-            "type": "message",
-            "role": "system",
-            "content": [{"type": "input_text", "text": text}],
-        }
+        item = messages.input_text(item_id, "system", text)
         self._history.text(item_id, "system", text)
         if speak:
             self._scheduler.text_sent(item_id)
@@ -274,6 +293,9 @@ class RealtimeCore:
         if event.code == SESSION_EXPIRED:
             return [SessionLost(event.code)]
         ours = self._scheduler.request_failed(event.client_event_id, event.code)
+        if event.code == COMMIT_EMPTY:
+            self._awaits_commit = False
+            self._scheduler.speech_answered()
         if event.code in QUIET_ERRORS | REPLAY_ERRORS:
             return []
         what = "could not answer" if ours else "reported a problem"
@@ -326,6 +348,7 @@ class RealtimeCore:
         scheduler = self._scheduler
         playing_id, response_id = self._playing_id, scheduler.active_id
         self._playing_id = self._flushed_id = None
+        self._awaits_commit = False
         user_is_speaking = scheduler.user_is_speaking
         is_owed = scheduler.expects_answer and not self._history.awaits_words
         scheduler.line_lost()
@@ -356,16 +379,8 @@ class RealtimeCore:
         effects: list[Effect] = []
         event_id = self._scheduler.next_request(now_s) if self._is_ready else None
         if event_id is not None:
-            metadata = {METADATA_KEY: event_id}
-            effects.append(
-                Send(
-                    {
-                        "type": "response.create",
-                        "event_id": event_id,
-                        "response": {"metadata": metadata},
-                    }
-                )
-            )
+            request = messages.create_response(event_id, METADATA_KEY)
+            effects.append(Send(request))
         return effects + self._show(self._current_state())
 
     def _current_state(self) -> State:
@@ -391,13 +406,4 @@ class RealtimeCore:
         return [StateChanged(state)]
 
     def _create_item(self, item: Json) -> Json:
-        return {
-            "type": "conversation.item.create",
-            "event_id": f"voicebridge_item_{next(self._ids)}",
-            "item": item,
-        }
-
-
-def encode(event: Json) -> str:
-    """One client event as text."""
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        return messages.create_item(item, f"voicebridge_item_{next(self._ids)}")

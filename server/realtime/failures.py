@@ -5,8 +5,9 @@ from typing import Final
 from server.realtime.scheduler import ACTIVE_RESPONSE
 
 SESSION_EXPIRED: Final = "session_expired"
+COMMIT_EMPTY: Final = "input_audio_buffer_commit_empty"
 QUIET_ERRORS: Final = frozenset(
-    {"response_cancel_not_active", "input_audio_buffer_commit_empty", ACTIVE_RESPONSE}
+    {"response_cancel_not_active", COMMIT_EMPTY, ACTIVE_RESPONSE}
 )
 """Answers to races that are nobody's fault."""
 REPLAY_ERRORS: Final = frozenset({"item_create_duplicate_item_id"})

@@ -104,6 +104,10 @@ class ResponseScheduler:
         self.user_is_speaking = False
         self._speech_ended_at_s = now_s
 
+    def speech_answered(self) -> None:
+        """The service will not answer the user by itself: it is ours to ask."""
+        self._speech_ended_at_s = None
+
     def expect_answer(self, now_s: float) -> None:
         """What the user says is about to be heard: the service answers by itself."""
         self._speech_ended_at_s = now_s

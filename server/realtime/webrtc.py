@@ -3,7 +3,7 @@
 from server.audio.format import Pcm
 from server.realtime import wire
 from server.realtime.config import Json, SessionConfig
-from server.realtime.core import encode
+from server.realtime.messages import encode
 from server.realtime.signalling import Signalling
 from server.realtime.transport import TransportEvents
 from server.rtc.ice import IcePolicy

@@ -23,7 +23,7 @@ from server.errors import (
 )
 from server.realtime import wire
 from server.realtime.config import Json, SessionConfig
-from server.realtime.core import encode
+from server.realtime.messages import encode
 from server.realtime.playback import Began, Playback
 from server.realtime.signalling import ModelEndpoint
 from server.realtime.transport import TransportEvents

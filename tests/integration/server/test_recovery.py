@@ -242,6 +242,25 @@ async def test_another_voice_takes_over_between_two_turns(
     assert told_states(client) == ["handing_over", "live"]
 
 
+@both_transports
+async def test_push_to_talk_ends_the_turn_when_it_is_let_go(
+    fake: FakeModel, transport: str
+) -> None:
+    async with bridge_on(fake, model_transport=transport) as bridge:
+        session_id = await bridge.open(turn_detection={"type": "none"})
+        async with browser(bridge.http, session_id) as client:
+            client.send(type="talk", pressed=True)
+            await client.message("state", lambda m: m["state"] == "hearing")
+            await client.speak(load("weather_oslo").pcm)
+            await client.speak(silence(0.2))
+            client.send(type="talk", pressed=False)
+            answer = await client.message(
+                "transcript", lambda m: m["role"] == "assistant" and m["final"]
+            )
+
+    assert "Oslo" in answer["text"]
+
+
 async def test_where_webrtc_does_not_get_through_a_websocket_is_used(
     fake: FakeModel,
 ) -> None:
