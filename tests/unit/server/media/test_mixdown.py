@@ -1,4 +1,7 @@
-"""Who hears what, with people coming and going, on a virtual clock."""
+"""Who hears what, with people coming and going, on a virtual clock.
+
+The tests are coroutines only because aiortc looks for a loop when a sender is made.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def steady(levels_db: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_a_tone_goes_on_through_joins_leaves_mute_and_recording(
+async def test_a_tone_goes_on_through_joins_leaves_mute_and_recording(
     framing: Framing,
 ) -> None:
     """Both directions: no gap, no step in level, numbering and time without a hole."""
@@ -55,7 +58,7 @@ def test_a_tone_goes_on_through_joins_leaves_mute_and_recording(
         assert desk.model.n_passed > 150
 
 
-def test_a_lone_opus_browser_is_passed_through_undecoded_both_ways(
+async def test_a_lone_opus_browser_is_passed_through_undecoded_both_ways(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     desk = Desk()
@@ -82,7 +85,7 @@ def test_a_lone_opus_browser_is_passed_through_undecoded_both_ways(
     "change",
     [ClientChange(volume=0.5), ClientChange(muted=True), ClientChange(mode="listen")],
 )
-def test_what_needs_samples_ends_the_passing_through_and_its_end_resumes_it(
+async def test_what_needs_samples_ends_the_passing_through_and_its_end_resumes_it(
     change: ClientChange,
 ) -> None:
     desk = Desk()
@@ -104,7 +107,7 @@ def test_what_needs_samples_ends_the_passing_through_and_its_end_resumes_it(
     assert desk.model.heard().levels_db(400)[-20:] == pytest.approx(0, abs=1)
 
 
-def test_a_model_leg_without_packets_gets_samples() -> None:
+async def test_a_model_leg_without_packets_gets_samples() -> None:
     desk = Desk(model_takes_packets=False)
     desk.join("ann", "opus.v1", tone(400))
     desk.run(1.0)
@@ -114,7 +117,7 @@ def test_a_model_leg_without_packets_gets_samples() -> None:
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_six_talkers_for_three_seconds_are_150_frames_with_every_tone(
+async def test_six_talkers_for_three_seconds_are_150_frames_with_every_tone(
     framing: Framing,
 ) -> None:
     desk = Desk()
@@ -147,7 +150,7 @@ def test_six_talkers_for_three_seconds_are_150_frames_with_every_tone(
         assert steady(heard.levels_db(other, 4000)[:140]) == pytest.approx(0, abs=1)
 
 
-def test_without_mix_minus_everybody_hears_the_assistant_only() -> None:
+async def test_without_mix_minus_everybody_hears_the_assistant_only() -> None:
     desk = Desk()
     desk.mixdown.mix_minus = False
     ann = desk.join("ann", "raw", tone(400))
@@ -161,7 +164,7 @@ def test_without_mix_minus_everybody_hears_the_assistant_only() -> None:
     assert steady(desk.model.heard().levels_db(400)) == pytest.approx(0, abs=1)
 
 
-def test_volume_mute_and_modes_hold_in_the_mix() -> None:
+async def test_volume_mute_and_modes_hold_in_the_mix() -> None:
     desk = Desk()
     ann = desk.join("ann", "raw", tone(400, 4000))
     bob = desk.join("bob", "raw", tone(600, 4000))
@@ -180,7 +183,7 @@ def test_volume_mute_and_modes_hold_in_the_mix() -> None:
     assert (ann.is_speaking, bob.is_speaking, eve.is_speaking) == (True, False, True)
 
 
-def test_who_speaks_is_known_with_hysteresis_and_hang_over() -> None:
+async def test_who_speaks_is_known_with_hysteresis_and_hang_over() -> None:
     desk = Desk()
     ann = desk.join("ann", "raw", silence)
     desk.join("bob", "raw", silence)
@@ -197,7 +200,7 @@ def test_who_speaks_is_known_with_hysteresis_and_hang_over() -> None:
     assert not ann.is_speaking
 
 
-def test_a_barge_in_silences_a_passed_through_answer_at_once() -> None:
+async def test_a_barge_in_silences_a_passed_through_answer_at_once() -> None:
     desk = Desk()
     ann = desk.join("ann", "opus.v1", silence)
     desk.model.says = tone(700)
@@ -213,7 +216,7 @@ def test_a_barge_in_silences_a_passed_through_answer_at_once() -> None:
     assert after.max() < -25
 
 
-def test_a_stalled_and_a_bursting_browser_delay_nobody() -> None:
+async def test_a_stalled_and_a_bursting_browser_delay_nobody() -> None:
     desk = Desk()
     ann = desk.join("ann", "pcm16.v1", tone(400))
     bob = desk.join("bob", "pcm16.v1", tone(600))
@@ -231,7 +234,9 @@ def test_a_stalled_and_a_bursting_browser_delay_nobody() -> None:
     assert ann.intake.buffer.counters.underruns == 0
 
 
-def test_everything_goes_by_the_tick_sample_aligned_while_it_is_recorded() -> None:
+async def test_everything_goes_by_the_tick_sample_aligned_while_it_is_recorded() -> (
+    None
+):
     desk = Desk()
     ann = desk.join("ann", "opus.v1", tone(400))
     desk.model.says = tone(700)
