@@ -40,7 +40,7 @@ from server.http.stream import router as stream_router
 from server.media.protocol import HostEvent
 from server.media_door import DEFAULT_BASE_URL, make_http_client, make_media_door
 from server.observability.process import machine_usage, usage_of, usage_with
-from server.readiness import ModelProbe, ReadinessProbe
+from server.readiness import ModelProbe, ReadinessProbe, Remembered
 from server.realtime.signalling import ModelEndpoint
 from server.session_maker import SessionMaker, SessionParts
 from server.sessions.chronicle import Chronicle
@@ -197,7 +197,7 @@ class _Bridge:
             self.store = await stack.enter_async_context(
                 open_store(_store_config(settings))
             )
-            self.readiness = ReadinessProbe({"store": self._check_store})
+            self.readiness = ReadinessProbe({"store": Remembered(self._check_store)})
             self._chronicle = chronicle = Chronicle(
                 self.store.writer.record,
                 node=self.store.place.node,
@@ -240,7 +240,7 @@ class _Bridge:
             )
             self.readiness = ReadinessProbe(
                 {
-                    "store": self._check_store,
+                    "store": Remembered(self._check_store),
                     "sessions": self._check_sessions,
                     "workers": self._check_workers,
                     "model": ModelProbe(self._model_source().endpoint),

@@ -11,8 +11,6 @@ from server.realtime.signalling import ModelEndpoint
 from server.settings import is_loopback
 
 CHECK_TIMEOUT_S = 2.0
-FRESH_S = 1.0
-"""Anybody may probe as often as they like: it costs one round of checks a second."""
 MODEL_FRESH_S = 10.0
 GOOD_ENOUGH = ("ok", "degraded", "unchecked")
 
@@ -33,23 +31,32 @@ class ReadinessProbe:
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
-        self._loop = asyncio.get_running_loop()
-        self._lock = asyncio.Lock()
-        self._last: Readiness | None = None
-        self._asked_at_s = float("-inf")
 
     async def __call__(self) -> Readiness:
-        """How it is, or was less than a second ago."""
-        async with self._lock:
-            if self._last is None or self._loop.time() - self._asked_at_s > FRESH_S:
-                self._last = await self._ask()
-                self._asked_at_s = self._loop.time()
-            return self._last
-
-    async def _ask(self) -> Readiness:
+        """How it is at this moment."""
         answers = await asyncio.gather(*map(_ask_one, self._checks.values()))
         found = dict(zip(self._checks, answers, strict=True))
         return Readiness(all(a in GOOD_ENOUGH for a in answers), found)
+
+
+class Remembered:
+    """A check that is not made again for a while: anybody may probe as they like."""
+
+    def __init__(self, check: Check, fresh_s: float = 1.0) -> None:
+        self._check = check
+        self._fresh_s = fresh_s
+        self._loop = asyncio.get_running_loop()
+        self._lock = asyncio.Lock()
+        self._answer = ""
+        self._good_until_s = float("-inf")
+
+    async def __call__(self) -> str:
+        """What the check says, or said a moment ago."""
+        async with self._lock:
+            if self._loop.time() >= self._good_until_s:
+                self._answer = await self._check()
+                self._good_until_s = self._loop.time() + self._fresh_s
+            return self._answer
 
 
 async def _ask_one(check: Check) -> str:
