@@ -5,6 +5,21 @@ from collections.abc import Iterable
 
 from server.observability.redaction import RedactingFilter
 
+TALKATIVE = (
+    "aioice",  # addresses and descriptions
+    "aiortc",
+    "aiosqlite",  # every statement with its values: what people said
+    "alembic",
+    "asyncio",
+    "httpcore",  # requests with their headers
+    "httpx",
+    "mcp",
+    "sqlalchemy",
+    "uvicorn",
+    "websockets",
+)
+"""Libraries whose DEBUG or INFO lines carry what must not be read, or are many."""
+
 
 def set_up_logging(level: str, secrets: Iterable[str] = ()) -> None:
     """Log to standard error from `level` on, without these secrets or any like them."""
@@ -13,6 +28,5 @@ def set_up_logging(level: str, secrets: Iterable[str] = ()) -> None:
     )
     for handler in logging.getLogger().handlers:
         handler.addFilter(RedactingFilter(secrets))
-    # Libraries log addresses and SDP at DEBUG, and each request at INFO.
-    for name in ("aioice", "aiortc", "httpx", "httpcore", "uvicorn", "asyncio"):
+    for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
