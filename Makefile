@@ -55,6 +55,12 @@ calibrate: ## prove the gate: it finds +10 ms and +10 % CPU, and nothing where n
 	@scripts/environment.sh $(VENV) test,browser,speech
 	$(BIN)/voicebridge calibrate $(CALIBRATE_ARGS)
 
+parity: ## the same calls through the page in Chromium and the simulator, compared
+	@scripts/environment.sh $(VENV) test,browser,speech
+	@scripts/browser.sh
+	$(BIN)/python -m tests.bench.browser_parity $(PARITY_ARGS)
+	$(BIN)/python -m tests.bench.browser_parity --network wifi-bad $(PARITY_ARGS)
+
 lint: ## ruff: rules and formatting
 	@scripts/environment.sh $(VENV) test,browser,speech
 	$(BIN)/ruff check .

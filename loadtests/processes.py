@@ -62,6 +62,7 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
         log: Path | None = None,
         python: str = sys.executable,
         top: Path | None = None,
+        start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         """Args:
         arguments: further ones of `serve`.
@@ -69,6 +70,7 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
         log: file its output goes to.
         python: the interpreter, with everything the bridge needs.
         top: the checkout whose bridge it is; None: the one this code is imported from.
+        start_timeout_s: how long it may take until it answers.
         """
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -76,6 +78,7 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
         self._environment = dict(environment or {})
         self._log = log
         self._python, self._top = python, top
+        self._start_timeout_s = start_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -142,7 +145,7 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
         return status
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + self._start_timeout_s
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:
                 raise ProcessError(
@@ -156,7 +159,8 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
             if model.get("fake_url") or model.get("kind") == "openai":
                 return
             time.sleep(0.1)
-        raise ProcessError(f"the bridge did not answer within {START_TIMEOUT_S:.0f} s")
+        waited_s = self._start_timeout_s
+        raise ProcessError(f"the bridge did not answer within {waited_s:.0f} s")
 
 
 def simulate(

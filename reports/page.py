@@ -43,7 +43,7 @@ _CHANGES = {
     Change.WORSE: "fail",
     Change.BETTER: "pass",
     Change.NONE: "plain",
-    Change.CHANGED: "plain",
+    Change.CHANGED: "undecided",
     Change.UNDECIDED: "undecided",
 }
 

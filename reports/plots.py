@@ -386,7 +386,7 @@ def _forest(axes: Axes, rows: list[ComparisonRow], unit: str) -> None:
             Change.WORSE: BAD,
             Change.BETTER: GOOD,
             Change.NONE: SERIES[0],
-            Change.CHANGED: SERIES[0],
+            Change.CHANGED: WARN,
             Change.UNDECIDED: WARN,
         }[row.verdict]
         practical = (row.practical or 0.0) * scale

@@ -122,6 +122,11 @@ class CallMeasures:
         return [d.clipped_ms for d in self.double_talks]
 
     @property
+    def uplink_gaps_ms(self) -> list[float]:
+        """Missing and stalled milliseconds of each sound said."""
+        return [p.continuity.gap_ms for p in self.uplink if p.continuity]
+
+    @property
     def gaps_ms(self) -> list[float]:
         """Missing and stalled milliseconds of each answer."""
         return [p.continuity.gap_ms for p in self.downlink if p.continuity]

@@ -37,6 +37,7 @@ SAMPLED = (
     "double_talk_onset_ms",
     "mouth_to_other_ear_ms",
     "gaps_ms",
+    "uplink_gaps_ms",
 )
 """The figures of a call that have more than one value."""
 
