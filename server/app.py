@@ -29,6 +29,7 @@ from server.http.conversations import memory_router
 from server.http.conversations import router as conversations_router
 from server.http.gate import Gate, GateLimits
 from server.http.ice import router as ice_router
+from server.http.metrics import router as metrics_router
 from server.http.operations import router as operations_router
 from server.http.page import SecurityHeaders, mount_page
 from server.http.realtime import router as realtime_router
@@ -37,18 +38,24 @@ from server.http.recordings import router as recordings_router
 from server.http.reports import router as reports_router
 from server.http.sessions import router as sessions_router
 from server.http.stream import router as stream_router
-from server.media.protocol import HostEvent
+from server.media.protocol import HostEvent, RecordingPlan
 from server.media_door import DEFAULT_BASE_URL, make_http_client, make_media_door
+from server.observability.catalogue import CATALOGUE
+from server.observability.exposition import exposition
+from server.observability.meter import Meter
 from server.observability.process import machine_usage, usage_of, usage_with
+from server.observability.tracing import Tracing
 from server.readiness import ModelProbe, ReadinessProbe, Remembered
 from server.realtime.signalling import ModelEndpoint
 from server.session_maker import SessionMaker, SessionParts
 from server.sessions.chronicle import Chronicle
+from server.sessions.measurements import Measurements, measure_workers
+from server.sessions.prices import read_prices
 from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
+from server.sessions.session import Session
 from server.settings import Settings
 from server.store.store import Store, StoreConfig, now_ms, open_store
 from server.tools.config import ToolsConfig
-from server.tools.door import Record
 from server.tools.kit import ToolKit
 from server.tools.tool_file import load as load_tools_file
 from server.workers.pool import WorkerPool
@@ -90,6 +97,7 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         async with _Bridge(settings, fake, tools).running() as bridge:
             app.state.registry = bridge.registry
             app.state.bridge = bridge
+            app.state.on_error = bridge.measurements.on_error
             app.state.store = bridge.store
             yield
 
@@ -102,6 +110,7 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
     )
     app.state.registry = None
     app.state.store = None
+    app.state.on_error = None
     app.state.settings = settings
     app.state.session_budget = Buckets(
         Rate(settings.sessions_per_s, 20 * settings.sessions_per_s)
@@ -127,6 +136,7 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
     http_errors.install(app)
     for router in (
         operations_router,
+        metrics_router,
         auth_router,
         realtime_router,
         ice_router,
@@ -171,6 +181,14 @@ def _store_config(settings: Settings) -> StoreConfig:
     )
 
 
+def _recording_plan(settings: Settings, store: Store) -> RecordingPlan | None:
+    if not settings.enable_recording:
+        return None
+    return RecordingPlan(
+        str(store.recordings_dir), settings.recording_format, settings.recording_max_s
+    )
+
+
 class _Bridge:
     """The parts of one running application."""
 
@@ -180,6 +198,11 @@ class _Bridge:
         self._settings = settings
         self._fake = fake
         self._tools = tools
+        self._kit: ToolKit | None = None
+        self._meter = Meter(CATALOGUE)
+        self.measurements = Measurements(
+            self._meter, Tracing(), read_prices(settings.prices_file), time.monotonic
+        )
         if fake is None and settings.uses_embedded_fake:
             self._fake = EmbeddedFake()
         self.registry: SessionRegistry | None = None
@@ -198,7 +221,7 @@ class _Bridge:
                 open_store(_store_config(settings))
             )
             self.readiness = ReadinessProbe({"store": Remembered(self._check_store)})
-            self._chronicle = chronicle = Chronicle(
+            self._chronicle = Chronicle(
                 self.store.writer.record,
                 node=self.store.place.node,
                 boot=self.store.place.boot,
@@ -212,7 +235,9 @@ class _Bridge:
             sockets = await stack.enter_async_context(
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
             )
-            kit = ToolKit(self._tools, sockets, timeout_s=settings.tool_timeout_s)
+            self._kit = kit = ToolKit(
+                self._tools, sockets, timeout_s=settings.tool_timeout_s
+            )
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             if self._fake is not None:
                 tasks.create_task(self._fake.run(fake_stop), name="embedded fake")
@@ -228,7 +253,7 @@ class _Bridge:
                         self._fake,
                         kit,
                         self.store.queries,
-                        self._on_tool,
+                        self.measurements.on_tool,
                     ),
                 ),
                 SessionLimits(
@@ -236,7 +261,8 @@ class _Bridge:
                     grace_s=settings.session_grace_s,
                     join_timeout_s=settings.session_join_timeout_s,
                 ),
-                began=chronicle.began,
+                began=self._began,
+                recording_plan=_recording_plan(settings, self.store),
             )
             self.readiness = ReadinessProbe(
                 {
@@ -312,13 +338,34 @@ class _Bridge:
         return [pid for pid in pids if pid is not None and pid != os.getpid()]
 
     def _emit(self, event: HostEvent) -> None:
+        self.measurements.on_host_event(event)
         if self._chronicle is not None:
             self._chronicle.on_host_event(event)
         if self.registry is not None:
             self.registry.on_host_event(event)
 
-    def _on_tool(self, record: Record) -> None:
-        logger.debug("tool %s %s in %.1f s", record.name, record.end, record.duration_s)
+    def _began(self, session: Session) -> None:
+        assert self._chronicle is not None
+        self._chronicle.began(session)
+        self.measurements.began(session)
+
+    def metrics(self) -> bytes:
+        """The body of /metrics: what was counted, and how things are now."""
+        meter = self._meter
+        now = self.health()
+        meter.set("sessions", now["sessions"])
+        meter.set("clients", now["clients"])
+        process = now["process"]
+        meter.set("front_cpu_seconds", process["cpu_s"])
+        meter.set("front_rss_bytes", process["rss_bytes"])
+        meter.set("front_fds", process["fds"])
+        meter.set("front_tasks", process["tasks"])
+        measure_workers(meter, self._worker_statuses())
+        if self.store is not None:
+            meter.set("queue_length", self.store.writer.n_waiting, queue="store")
+        for name, is_up in (self._kit.readiness() if self._kit else {}).items():
+            meter.set("mcp_server_up", float(is_up), server=name)
+        return exposition(meter)
 
     def _model_source(self) -> ModelSource:
         if self._fake is not None:

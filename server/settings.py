@@ -126,6 +126,13 @@ class Settings(BaseSettings):
     retention_days: int | None = Field(None, ge=1, le=36_500)
     """Older events and recordings are deleted; by default nothing ever is."""
 
+    # --- recordings (off until somebody in a session switches one on)
+    recording_format: Literal["opus", "wav"] = "opus"
+    """Ogg/Opus takes 14 MB an hour and voice, WAV 173 MB."""
+    recording_max_s: float = Field(14_400.0, gt=0)
+    """A recording ends by itself after this."""
+    enable_recording: bool = True
+
     # --- sessions
     default_voice: str = "marin"
     default_agent_name: str = "Orchestrator"

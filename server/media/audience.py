@@ -120,6 +120,11 @@ class Audience:
         """Whether this very connection is still one of ours."""
         return self._clients.get(client.client_id) is client
 
+    def name_of(self, client_id: str) -> str:
+        """The display name of a browser; empty when it is not here."""
+        client = self._clients.get(client_id)
+        return client.profile.name if client is not None else ""
+
     def find(self, client_id: str) -> Client:
         """The browser of that id.
 

@@ -18,8 +18,8 @@ from server.media.audience import Audience
 from server.media.client import Client
 from server.media.mixdown import Mixdown
 from server.media.model_leg import ModelLeg, OwnersEffect
-from server.media.recording import Recording
 from server.media.protocol import (
+    BargedIn,
     ClientAnswer,
     ClientChange,
     ClientJoined,
@@ -30,6 +30,7 @@ from server.media.protocol import (
     MediaLimits,
     Participant,
     ParticipantsChanged,
+    QualityMeasured,
     SessionEnding,
     SessionState,
     SessionStateChanged,
@@ -37,13 +38,16 @@ from server.media.protocol import (
     ToolConfirmed,
     ToolRequested,
     ToolStatus,
+    TurnMeasured,
     UsageReported,
 )
+from server.media.recording import Recording
 from server.media.ticker import Ticker
 from server.realtime import effects as fx
 from server.realtime.config import SessionConfig
 from server.realtime.transcripts import Transcript
 from server.realtime.transport import ModelTransport, TransportEvents
+from server.realtime.turn_clock import Turn
 from server.rtc.ice import IcePolicy
 
 logger = logging.getLogger(__name__)
@@ -98,6 +102,7 @@ class Conversation:
         self._state: SessionState = "live"
         self._n_ticks = 0
         self._n_tools = 0
+        self._n_turns = 0
         self._n_flushes = 0
         self._leg = ModelLeg(info.config, transport, limits=limits, owner=self)
         self._mixdown = Mixdown(
@@ -126,6 +131,7 @@ class Conversation:
         """Counts of the whole conversation, for its one line in the log."""
         return {
             "clients": self._audience.n_seen,
+            "turns": self._n_turns,
             "tools": self._n_tools,
             "flushes": self._n_flushes,
             "assistant_s": round(self._mixdown.assistant_s, 1),
@@ -198,6 +204,9 @@ class Conversation:
                 added_ms = self._mixdown.downlink_added_ms(client)
                 figures = client.quality(downlink_added_ms=added_ms)
                 client.send(control.quality(**figures))
+                self._emit(
+                    QualityMeasured(self._info.session_id, client.client_id, figures)
+                )
 
     def _hears_user(self) -> bool:
         return self._leg.state.value == "hearing"
@@ -434,6 +443,9 @@ class Conversation:
                 self._n_flushes += 1
                 self._mixdown.flush()
                 self._audience.broadcast(control.flush(reason))
+                if reason == "barge_in":
+                    stop_ms = (self._loop.time() - self._leg.event_at_s) * 1000
+                    self._emit(BargedIn(self._info.session_id, stop_ms))
                 self._note("flush", reason=reason)
             case fx.CallTool(call_id, name, arguments):
                 self._n_tools += 1
@@ -459,6 +471,11 @@ class Conversation:
                         usage,
                     )
                 )
+            case Turn(spoken, outcome, stages_ms, total_ms):
+                self._n_turns += 1
+                session_id = self._info.session_id
+                stages: dict[str, float] = {**stages_ms}
+                self._emit(TurnMeasured(session_id, spoken, outcome, stages, total_ms))
             case fx.Notice(code, message):
                 self._audience.broadcast(
                     control.error(code, message, retryable=True, fatal=False)

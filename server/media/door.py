@@ -13,6 +13,7 @@ from server.media.protocol import (
     ClientAnswer,
     ClientChange,
     ConversationInfo,
+    RecordingPlan,
     SessionState,
     ToolStatus,
 )
@@ -75,6 +76,14 @@ class MediaDoor(Protocol):
         self, session_id: str, state: SessionState, message: str = ""
     ) -> None:
         """Tell every browser of a session what the session goes through."""
+
+    async def start_recording(
+        self, session_id: str, plan: RecordingPlan, by: str
+    ) -> None:
+        """Record a session from now on; everybody in it is told first."""
+
+    def stop_recording(self, session_id: str, by: str) -> None:
+        """Record a session no longer; everybody in it is told."""
 
     def set_mix_minus(self, session_id: str, on: bool) -> None:
         """Whether the participants of a session hear each other."""

@@ -17,6 +17,7 @@ from server.media.protocol import (
     ConversationInfo,
     HostEvent,
     MediaLimits,
+    RecordingPlan,
     SessionEnded,
     SessionState,
     ToolStatus,
@@ -190,6 +191,22 @@ class MediaHost:
         conversation = self._conversations.get(session_id)
         if conversation is not None:
             conversation.show_state(state, message)
+
+    async def start_recording(
+        self, session_id: str, plan: RecordingPlan, by: str
+    ) -> None:
+        """Record a session from now on; everybody in it is told first.
+
+        Raises:
+            BridgeError: no such session, or it cannot be recorded here.
+        """
+        await self._find(session_id).recording.start(plan, by)
+
+    def stop_recording(self, session_id: str, by: str) -> None:
+        """Record a session no longer; everybody in it is told."""
+        conversation = self._conversations.get(session_id)
+        if conversation is not None:
+            conversation.recording.stop(by)
 
     def set_mix_minus(self, session_id: str, on: bool) -> None:
         """Whether the participants of a session hear each other."""

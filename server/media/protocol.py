@@ -177,6 +177,77 @@ class UsageReported:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingPlan:
+    """Where and how a conversation is recorded."""
+
+    folder: str
+    format: Literal["opus", "wav"] = "opus"
+    max_s: float = 14_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """The conversation is recorded from now on, or no longer."""
+
+    session_id: str
+    on: bool
+    by: str
+    """Who wanted it; empty when it ended by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingTrack:
+    """A file of a recording has begun, grown or ended."""
+
+    session_id: str
+    recording_id: str
+    take: str
+    """The same for all files from one switching on to the next switching off."""
+    track: Literal["mix", "assistant", "client"]
+    client_id: str
+    name: str
+    media_type: str
+    file: str
+    """Its name in the folder of the plan."""
+    state: Literal["recording", "finished", "failed"]
+    at_s: float
+    """Seconds since the epoch of its first sample."""
+    session_ms: int
+    """The same since the session began: the timeline of ConversationEvent."""
+    duration_ms: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasured:
+    """A response of the model is over; stages as in `server.realtime.turn_clock`."""
+
+    session_id: str
+    spoken: bool
+    outcome: str
+    stages_ms: Mapping[str, float]
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class BargedIn:
+    """The user spoke while the assistant did."""
+
+    session_id: str
+    stop_ms: float
+    """From the service's word to the last audio that was sent to a browser."""
+
+
+@dataclass(frozen=True, slots=True)
+class QualityMeasured:
+    """How a browser's connection does, once a second; names as in `quality`."""
+
+    session_id: str
+    client_id: str
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnding:
     """The session has begun to end: nobody can join it any more."""
 
@@ -201,7 +272,12 @@ HostEvent: TypeAlias = (
     | TextForTool
     | SessionStateChanged
     | ConversationEvent
+    | TurnMeasured
+    | BargedIn
+    | QualityMeasured
     | UsageReported
+    | RecordingChanged
+    | RecordingTrack
     | SessionEnding
     | SessionEnded
 )

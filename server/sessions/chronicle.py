@@ -12,6 +12,7 @@ from server.media.protocol import (
     HostEvent,
     Participant,
     ParticipantsChanged,
+    RecordingTrack,
     SessionEnded,
     SessionStateChanged,
     UsageReported,
@@ -20,6 +21,7 @@ from server.sessions.session import Session
 from server.store.records import (
     ClientRecord,
     Record,
+    RecordingRecord,
     SessionRecord,
     SessionState,
     UsageRecord,
@@ -106,6 +108,8 @@ class Chronicle:
                 self._write_state(known.session, event.state)
             case UsageReported():
                 self._write_usage(known.session, event)
+            case RecordingTrack():
+                self._write_track(known.session, event)
             case SessionEnded():
                 del self._known[event.session_id]
                 self._write(known.session, "session_stopped", {"reason": event.reason})
@@ -221,6 +225,27 @@ class Chronicle:
                 voice=voice,
                 model=model,
                 end_reason=end_reason,
+            )
+        )
+
+    def _write_track(self, session: Session, track: RecordingTrack) -> None:
+        self._record(
+            RecordingRecord(
+                track.recording_id,
+                session.owner,
+                session.info.conversation_id,
+                session.session_id,
+                track.take,
+                track.track,
+                track.media_type,
+                track.file,
+                track.state,
+                round(track.at_s * 1000),
+                track.session_ms,
+                client_id=track.client_id or None,
+                name=track.name or None,
+                duration_ms=track.duration_ms,
+                size_bytes=track.size_bytes,
             )
         )
 

@@ -24,6 +24,8 @@ from server.media.protocol import (
     ClientChange,
     HostEvent,
     ParticipantsChanged,
+    RecordingChanged,
+    RecordingPlan,
     SessionEnded,
     SessionEnding,
     SessionStateChanged,
@@ -85,8 +87,10 @@ class SessionRegistry:
         limits: SessionLimits,
         *,
         began: Callable[[Session], None] = lambda session: None,
+        recording_plan: RecordingPlan | None = None,
     ) -> None:
         self._began = began
+        self._recording_plan = recording_plan
         self._host = host
         self._model = model
         self._make_session = make_session
@@ -265,8 +269,17 @@ class SessionRegistry:
 
         Raises:
             NotSupportedError: recording is switched off on this server.
+            RecordingFailedError: there is no room or no codec for it.
         """
-        raise NotSupportedError("no recorder")
+        if self._recording_plan is None:
+            raise NotSupportedError("no recorder")
+        if on:
+            await self._host.start_recording(
+                session.session_id, self._recording_plan, by
+            )
+        else:
+            self._host.stop_recording(session.session_id, by)
+        session.recording = on
 
     def set_mix_minus(self, session: Session, on: bool) -> None:
         """Whether the participants hear each other."""
@@ -308,6 +321,8 @@ class SessionRegistry:
             case ParticipantsChanged():
                 session.participants = event.participants
                 session.mix_minus = event.mix_minus
+            case RecordingChanged():
+                session.recording = event.on
             case SessionStateChanged():
                 session.state = event.state
             case ToolRequested():

@@ -275,7 +275,7 @@ class _Batch:
         )
 
     async def _write_recording(self, record: RecordingRecord) -> None:
-        if record.state == "recording":
+        if record.state == "recording" and not record.size_bytes:
             await self._connection.execute(
                 self._insert(recordings)
                 .values(

@@ -96,7 +96,7 @@ class UsageRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordingRecord:
-    """A file of a recording begins (state "recording") or has come to its end."""
+    """A file of a recording begins ("recording", no size), grows, or has ended."""
 
     recording_id: str
     owner: str

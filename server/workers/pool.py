@@ -14,6 +14,7 @@ from server.media.protocol import (
     ClientChange,
     ConversationInfo,
     HostEvent,
+    RecordingPlan,
     SessionEnded,
     SessionEnding,
     SessionState,
@@ -188,6 +189,21 @@ class WorkerPool:
     ) -> None:
         """Tell every browser of a session what the session goes through."""
         self._post(session_id, "show_state", state, message)
+
+    async def start_recording(
+        self, session_id: str, plan: RecordingPlan, by: str
+    ) -> None:
+        """Record a session from now on; everybody in it is told first.
+
+        Raises:
+            BridgeError: no such session, or it cannot be recorded here.
+        """
+        worker = self._worker_of(session_id)
+        await worker.call("start_recording", session_id, plan, by)
+
+    def stop_recording(self, session_id: str, by: str) -> None:
+        """Record a session no longer; everybody in it is told."""
+        self._post(session_id, "stop_recording", by)
 
     def set_mix_minus(self, session_id: str, on: bool) -> None:
         """Whether the participants of a session hear each other."""
