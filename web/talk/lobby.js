@@ -34,6 +34,7 @@ export class Lobby {
     this.#isWanted = isWanted;
     clearTimeout(this.#timer);
     if (isWanted) void this.#look();
+    else this.#view.render([], new Map());
   }
 
   async #look() {
@@ -41,7 +42,8 @@ export class Lobby {
     if (document.visibilityState === "visible") {
       try {
         const sessions = await this.#sessions.list();
-        this.#view.render(sessions, sessions.length ? await this.#titles() : new Map());
+        const titles = sessions.length ? await this.#titles() : new Map();
+        if (this.#isWanted) this.#view.render(sessions, titles);
       } catch {
         wait *= 6; // refused, or a bridge without a list: the call itself will say why
       }

@@ -64,6 +64,7 @@ export class Talk {
   /** @type {string | null} */ #conversationId;
   /** @type {{sessionId: string, token: string} | null} */ #invitation = null;
   /** @type {Ticket | null} */ #ticket = null;
+  #wasCutOff = false;
   quality = new ConnectionQuality();
   /** @type {TalkState} */ state = {
     phase: "idle",
@@ -304,6 +305,7 @@ export class Talk {
   /** @param {"live" | "reconnecting"} progress */
   #proceed(progress) {
     if (progress === "reconnecting") {
+      this.#wasCutOff = true;
       this.#conversation.end();
       this.quality.restart();
       this.#change({ phase: "connecting", state: "reconnecting" });
@@ -311,10 +313,10 @@ export class Talk {
     }
     const { state } = this.state; // the bridge may have told it already
     const isWaiting = state === "connecting" || state === "reconnecting";
-    const isAgain = state === "reconnecting";
     this.#change({ phase: "live", state: isWaiting ? "listening" : state, failure: null });
     // What was said while this page was away is in the store.
-    if (isAgain && this.#conversationId) void this.#recall(this.#conversationId);
+    if (this.#wasCutOff && this.#conversationId) void this.#recall(this.#conversationId);
+    this.#wasCutOff = false;
   }
 
   /** @param {CallFailure} failure it ended, or never began, by itself */

@@ -13,6 +13,13 @@ const USUAL_HEIGHT_PX = 76;
 const NEAR_END_PX = 48;
 
 /**
+ * A line by which a place is held.
+ *
+ * @template T
+ * @typedef {{item: T, offset: number}} Anchor offset: px below the scroller's top
+ */
+
+/**
  * @template {object} T
  */
 export class VirtualList {
@@ -46,12 +53,12 @@ export class VirtualList {
 
   /** @param {T[]} items the same object is the same line */
   render(items) {
-    this.#items = items;
     const anchor = this.follows ? null : this.#anchor();
+    this.#items = items;
     const isWhole = items.length <= WHOLE_UP_TO;
     const range = isWhole
       ? { start: 0, end: items.length, before: 0, after: 0 }
-      : this.#range();
+      : this.#range(anchor);
     this.#fill(range.start, range.end);
     this.#space(range);
     this.#measure();
@@ -61,13 +68,12 @@ export class VirtualList {
 
   /** @param {T} item brought into the middle of what can be seen */
   reveal(item) {
-    const at = this.#items.indexOf(item);
-    if (at < 0) return;
+    const y = this.#placeOf(item);
+    if (y === null) return;
     const { scroller, list } = this.#parts;
-    const heights = this.#items.slice(0, at).map((it) => this.#heightOf(it));
-    const y = heights.reduce((sum, height) => sum + height, list.offsetTop);
     this.follows = false;
-    scroller.scrollTop = y - scroller.clientHeight / 2 + this.#heightOf(item) / 2;
+    const middle = (scroller.clientHeight - this.#heightOf(item)) / 2;
+    scroller.scrollTop = list.offsetTop + y - middle;
     this.render(this.#items);
     this.#made.get(item)?.scrollIntoView({ block: "center" });
   }
@@ -88,14 +94,27 @@ export class VirtualList {
     return parseFloat(getComputedStyle(this.#parts.list).rowGap) || 0;
   }
 
-  #range() {
+  /**
+   * @param {T} item
+   * @returns {number | null} px from the beginning of the list
+   */
+  #placeOf(item) {
+    const at = this.#items.indexOf(item);
+    if (at < 0) return null;
+    return this.#items.slice(0, at).reduce((sum, it) => sum + this.#heightOf(it), 0);
+  }
+
+  /** @param {Anchor<T> | null} anchor */
+  #range(anchor) {
     const { scroller, list } = this.#parts;
     const heights = this.#items.map((item) => this.#heightOf(item));
     const visible = scroller.clientHeight || 800;
     const total = heights.reduce((sum, height) => sum + height, 0);
+    const place = anchor && this.#placeOf(anchor.item);
+    const held = anchor && place !== null ? place - anchor.offset : null;
     const top = this.follows
       ? Math.max(0, total - visible)
-      : scroller.scrollTop - list.offsetTop;
+      : (held ?? scroller.scrollTop - list.offsetTop);
     return rangeOf(heights, top, visible, SPARE_PX);
   }
 
@@ -147,23 +166,26 @@ export class VirtualList {
     }
   }
 
-  /** @returns {{made: HTMLElement, y: number} | null} the first line in view */
+  /** @returns {Anchor<T> | null} the first line in view, or else the next after it */
   #anchor() {
     const { top } = this.#parts.scroller.getBoundingClientRect();
     for (const item of this.#items) {
       const made = this.#made.get(item);
       if (!made) continue;
       const box = made.getBoundingClientRect();
-      if (box.bottom > top) return { made, y: box.top };
+      if (box.bottom > top) return { item, offset: box.top - top };
     }
     return null;
   }
 
-  /** @param {{made: HTMLElement, y: number}} anchor */
-  #hold({ made, y }) {
-    if (!made.isConnected) return;
-    const moved = made.getBoundingClientRect().top - y;
-    if (Math.abs(moved) >= 1) this.#parts.scroller.scrollTop += moved;
+  /** @param {Anchor<T>} anchor */
+  #hold({ item, offset }) {
+    const made = this.#made.get(item);
+    if (!made) return;
+    const { scroller } = this.#parts;
+    const { top } = scroller.getBoundingClientRect();
+    const moved = made.getBoundingClientRect().top - top - offset;
+    if (Math.abs(moved) >= 1) scroller.scrollTop += moved;
   }
 
   #noteScroll() {

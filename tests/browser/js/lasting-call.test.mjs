@@ -34,6 +34,7 @@ function setUp({ openAudio, ...options } = {}) {
     speaker: { flush: () => log.push("flush"), stats: null },
     close: () => log.push("audio closed"),
   };
+  const tickets = []; // that the next connections give
   const answers = []; // what the next connections do: a failure, or undefined
   const lasting = new LastingCall({
     http: null,
@@ -45,12 +46,14 @@ function setUp({ openAudio, ...options } = {}) {
         given,
         sent: [],
         send: (message) => call.sent.push(message),
+        check: () => log.push("check"),
         close: () => log.push(`call ${calls.indexOf(call)} closed`),
         start: async () => {
           if (answer) throw answer;
           given.onMessage(hello);
         },
         diagnostics: {},
+        ticket: tickets.shift() ?? null,
       };
       calls.push(call);
       return call;
@@ -60,7 +63,7 @@ function setUp({ openAudio, ...options } = {}) {
     onEnd: (failure) => log.push(`end ${failure.code}`),
     ...options,
   });
-  return { lasting, calls, answers, log, audio };
+  return { lasting, calls, answers, tickets, log, audio };
 }
 
 beforeEach(() => {
@@ -194,4 +197,70 @@ test("a microphone that goes away ends it", async () => {
   lose();
 
   assert.equal(log.at(-1), "end microphone_lost");
+});
+
+test("a client comes back with the ticket it got last", async () => {
+  const kept = [];
+  const { lasting, calls, tickets } = setUp({ onTicket: (it) => kept.push(it) });
+  tickets.push({ sessionId: "s-1", token: "t-1" }, { sessionId: "s-1", token: "t-2" });
+  await lasting.start();
+
+  calls[0].given.onLost(new CallFailure("connection_lost"));
+  await pass(300);
+
+  assert.equal(calls[1].given.ticket.token, "t-1");
+  assert.deepEqual(
+    kept.map(({ token }) => token),
+    ["t-1", "t-2"],
+  );
+});
+
+test("an end for a restart is only a pause, a removal is for good", async () => {
+  const first = setUp();
+  await first.lasting.start();
+  first.calls[0].given.onMessage({ type: "ended", reason: "shutdown" });
+  await pass(300);
+  assert.equal(first.calls.length, 2);
+  assert.equal(first.log.at(-1), "live");
+
+  const second = setUp();
+  await second.lasting.start();
+  second.calls[0].given.onMessage({ type: "ended", reason: "removed" });
+  await pass(300);
+  assert.equal(second.calls.length, 1);
+  assert.equal(second.log.at(-1), "end removed");
+});
+
+test("a network that is back does not wait for the next attempt", async () => {
+  const { lasting, calls, answers } = setUp();
+  await lasting.start();
+  answers.push(...Array(5).fill(new CallFailure("server_unreachable")));
+  calls[0].given.onLost(new CallFailure("connection_lost"));
+  await pass(8_000);
+  const before = calls.length;
+
+  answers.length = 0;
+  lasting.nudge();
+  await pass(100);
+
+  assert.equal(calls.length, before + 1);
+});
+
+test("another leg or mode is told to the connection, another leg replaces it", async () => {
+  const { lasting, calls, audio } = setUp();
+  audio.use = async () => {};
+  await lasting.start();
+
+  await lasting.use({ ...DEFAULT_SETTINGS, mode: "speak", name: "Ada" });
+  assert.equal(audio.speaker.muted, true);
+  await lasting.use({ ...DEFAULT_SETTINGS, mode: "speak", name: "Ada", leg: "track" });
+  await pass(300);
+
+  assert.deepEqual(calls[0].sent, [
+    { type: "mode", mode: "speak" },
+    { type: "rename", name: "Ada" },
+  ]);
+  assert.equal(calls[1].given.leg, "track");
+  assert.equal(calls[1].given.name, "Ada");
+  assert.deepEqual(calls[1].sent, [{ type: "mode", mode: "speak" }]);
 });

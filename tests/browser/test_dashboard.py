@@ -1,0 +1,69 @@
+"""The dashboard of whoever runs the bridge."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.support import page_demo
+from tests.support.page_double import PageDouble
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_the_figures_of_the_bridge_are_shown_and_grow_old_visibly(
+    open_at: OpenPage, double: PageDouble
+) -> None:
+    page_demo.furnish(double)
+    async with open_at(f"{double.url}#/dashboard", locale="en-US") as page:
+        tiles = page.page.locator("#tiles")
+        await expect(tiles).to_contain_text("Live sessions3")
+        await expect(tiles).to_contain_text("Errors2")
+        panels = page.page.locator("#panels")
+        await expect(panels).to_contain_text("uplinkp50 7.5 ms · p95 16 ms")
+        await expect(panels).to_contain_text("get_weather330")
+        await expect(panels).to_contain_text("Made up340 ms")
+        await expect(panels).to_contain_text("All three loads stayed inside")
+        double.rest.health["process"]["cpu_s"] += 0.5
+        await expect(tiles).to_contain_text("%")
+
+        async with page.page.expect_download() as download:
+            await page.page.get_by_role("button", name="Open: 1, 5 and 10").click()
+        name = (await download.value).suggested_filename
+        assert name == "20261120T121500Z-bench.html"
+        assert page.complaints == []
+
+
+async def test_a_session_is_ended_after_a_question(
+    open_at: OpenPage, double: PageDouble
+) -> None:
+    page_demo.furnish(double)
+    async with open_at(f"{double.url}#/dashboard", locale="en-US") as page:
+        ends = page.page.locator("#panels .chip.danger")
+        await page.page.get_by_role("button", name="End: harbour").click()
+        await page.page.click("#ask-yes")
+
+        await expect(ends).to_have_count(1)
+        await expect(ends).to_have_accessible_name("End: standup")
+        assert ("DELETE", "/api/realtime/session/s-7", None) in double.rest.requests
+
+
+async def test_it_asks_for_a_key_and_stops_looking_when_it_is_left(
+    open_at: OpenPage, double: PageDouble
+) -> None:
+    page_demo.furnish(double)
+    double.rest.api_key = "right"
+    async with open_at(f"{double.url}#/dashboard", locale="en-US") as page:
+        await page.page.fill("#key-value", "right")
+        await page.page.keyboard.press("Enter")
+        await expect(page.page.locator("#tiles .tile")).not_to_have_count(0)
+
+        await page.page.get_by_role("link", name="Conversations").click()
+        await expect(page.page.locator("#shelf-list li")).to_have_count(5)
+        await asyncio.sleep(0.3)
+        before = len(double.rest.bearers)
+        await asyncio.sleep(2.5)
+        assert len(double.rest.bearers) == before
