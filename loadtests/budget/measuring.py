@@ -33,6 +33,12 @@ STAGGER_S = 0.13
 """Between two calls' starts; no multiple of 20 ms, or all frames fall together."""
 ANALYSIS_TIMEOUT_S = 300.0
 CALLS_PER_PROCESS = 20
+ADMIT_ALL = {
+    "VOICEBRIDGE_MAX_SESSIONS": "1000",
+    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1",
+    "VOICEBRIDGE_WORKER_LAG_BUDGET_MS": "60000",
+}
+"""A bridge refuses sessions in time; here we want to know what they would cost."""
 MAX_INCONCLUSIVE = 0.1
 """Share of calls that may be doubtful before the load is."""
 DELAYS = ("mouth_to_model_ms", "model_to_client_ms", "gaps_ms", "response_latency_ms")
@@ -227,7 +233,7 @@ def _bridge(plan: MeasuringPlan, sessions: int) -> Iterator[tuple[str, int | Non
         yield plan.url, None
         return
     log = plan.out / f"bridge-{sessions}.log"
-    settings = {"VOICEBRIDGE_MAX_SESSIONS": "1000"}
+    settings = dict(ADMIT_ALL)
     if plan.workers is not None:
         settings["VOICEBRIDGE_WORKERS"] = str(plan.workers)
     with BridgeProcess(log=log, environment=settings) as bridge:

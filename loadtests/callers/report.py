@@ -22,6 +22,9 @@ MEASURES = (
 )
 """Of `simulator.measures.CallMeasures`, by attribute: lists of milliseconds."""
 
+REFUSED = "at_capacity"
+"""The bridge's code for a session it has no room for."""
+
 MAX_VALUES = 200
 """Per measure and call; a talkative call shall not outweigh all others."""
 
@@ -50,10 +53,12 @@ class CallReport:
     @property
     def outcome(self) -> Outcome:
         """What to make of it. A failure in the sound counts only when everybody else
-        was on time; doubtful figures are never good."""
+        was on time, and so does a refusal: a bridge refuses when its machine is busy.
+        Doubtful figures are never good."""
         if self.was_abandoned:
             return "abandoned"
-        if self.line_failure is not None:
+        is_refused = self.line_failure is not None and REFUSED in self.line_failure
+        if self.line_failure is not None and not (is_refused and self.doubts):
             return "failed"
         if self.doubts:
             return "inconclusive"

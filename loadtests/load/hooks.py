@@ -24,8 +24,10 @@ from loadtests.callers.wire import Broken, Result
 from loadtests.load import options as load_options
 from loadtests.load.collector import Collector
 from loadtests.load.events import RequestEvent, request_events
+from loadtests.load.limits import LimitsError
 from loadtests.load.shapes import ShapeOptions
 from loadtests.load.verdict import EXIT_STATUS
+from reports.model import Outcome, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +66,9 @@ class LoadRun:
         self._drained: set[str] = set()
         self._started_s = self._ready_s = 0.0
         self.collector: Collector | None = None
+        self._host: str = environment.host or ""
+        self._broken: str | None = None
+        """Why the run could not begin."""
         options = environment.parsed_options
         self._chosen = load_options.shape_options(options) if options else None
         """Now: Locust soon fills what was not given with values of its own."""
@@ -85,11 +90,27 @@ class LoadRun:
     # -- beginning ---------------------------------------------------------------
 
     def start(self) -> None:
-        """A test begins: calling processes where there are users, a count where not."""
+        """A test begins. Locust would go on without us after an exception here, and end
+        well: this ends the run, and the exit status says so."""
+        try:
+            self._start()
+        except (PoolError, LimitsError, OSError, ValueError) as exc:
+            self._broken = str(exc)
+            logger.error("the run cannot begin: %s", exc)
+            self._environment.process_exit_code = EXIT_STATUS[Outcome.UNDECIDED]
+            runner = self._environment.runner
+            runner.greenlet.spawn(runner.quit)
+
+    def _start(self) -> None:
+        """Calling processes where there are users, a count where there are none."""
         options = self._environment.parsed_options
-        url = (self._environment.host or "").rstrip("/")
+        url = (self._environment.host or self._host).rstrip("/")
         if not url:
-            raise RuntimeError("--host http://… of the bridge is missing")
+            raise ValueError("--host http://… of the bridge is missing")
+        self._environment.host = (
+            url  # as the web UI may have emptied it; workers get it
+        )
+        self._broken = None
         self._is_draining = False
         self._ready.clear()
         self._drained.clear()
@@ -239,6 +260,7 @@ class LoadRun:
         self._drain_pool()
         if self.collector is not None:
             self.collector.stop(self._lost_workers())
+            self._judge()
 
     def _lost_workers(self) -> int:
         if not self._is_master:
@@ -247,15 +269,24 @@ class LoadRun:
             1 for c in self._environment.runner.clients.all if c.state == "missing"
         )
 
-    def finish(self) -> None:
-        """Locust quits: judge, leave the report, set the exit status."""
+    def _judge(self) -> Verdict | None:
+        """Judge and leave the report; the verdict again when that has been done."""
         if self.collector is None:
-            return
+            return None
+        if self._broken is not None:
+            self.collector.doubt(f"the run could not begin: {self._broken}")
         shape = self._environment.shape_class
-        verdict = self.collector.finish(getattr(shape, "note", None))
-        for line in self.collector.lines(verdict):
-            logger.info("%s", line)
-        self._environment.process_exit_code = EXIT_STATUS[verdict.outcome]
+        return self.collector.finish(getattr(shape, "note", None))
+
+    def finish(self) -> None:
+        """Locust quits: tell the verdict, set the exit status."""
+        verdict = self._judge()
+        if verdict is not None and self.collector is not None:
+            for line in self.collector.lines(verdict):
+                logger.info("%s", line)
+            self._environment.process_exit_code = EXIT_STATUS[verdict.outcome]
+        elif self._broken is not None:
+            self._environment.process_exit_code = EXIT_STATUS[Outcome.UNDECIDED]
 
 
 def install() -> None:

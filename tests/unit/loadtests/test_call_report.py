@@ -16,6 +16,8 @@ from tests.unit.loadtests.reports_of_calls import report
         ({"doubts": ["the fake late"]}, "inconclusive"),
         ({"doubts": ["late"], "failures": ["nothing was heard"]}, "inconclusive"),
         ({"doubts": ["late"], "line_failure": "answered 500"}, "failed"),
+        ({"line_failure": "answered 503 at_capacity: The server is busy."}, "failed"),
+        ({"line_failure": "503 at_capacity", "doubts": ["late"]}, "inconclusive"),
         ({"was_abandoned": True, "line_failure": "ended before hello"}, "abandoned"),
     ],
 )
