@@ -13,6 +13,7 @@ from typing import Any
 from server.app import create_app
 from server.errors import StartError
 from server.observability.logs import set_up_logging
+from server.observability.tracing import set_up_tracing
 from server.serving import make_server
 from server.settings import PREFIX, Settings, is_loopback, load_settings, unknown_names
 
@@ -111,8 +112,10 @@ def _serve(settings: Settings, listener: socket.socket, *, announce: bool) -> in
         print(f"voicebridge: {exc}", file=sys.stderr)
         return EXIT_CANNOT_START
     server = make_server(app, settings, on_listening=on_listening)
+    stop_tracing = set_up_tracing()
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
+    stop_tracing()
     return 0 if server.started else EXIT_CANNOT_START
 
 

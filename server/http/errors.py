@@ -2,6 +2,7 @@
 
 import logging
 import math
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -37,6 +38,13 @@ def error_response(error: BridgeError) -> JSONResponse:
     )
 
 
+def count(app: Any, code: str) -> None:
+    """Count an answer with this error, once there is somebody who counts."""
+    on_error = getattr(app.state, "on_error", None)
+    if on_error is not None:
+        on_error(code)
+
+
 def _headers_of(error: BridgeError) -> dict[str, str] | None:
     if isinstance(error, RateLimitedError):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
@@ -51,12 +59,14 @@ async def _on_bridge_error(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, BridgeError)
     if exc.http_status >= 500:
         logger.warning("%s %s: %s: %s", request.method, _route(request), exc.code, exc)
+    count(request.app, exc.code)
     return error_response(exc)
 
 
 async def _on_http_exception(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, HTTPException)
     code, message = _WORDS.get(exc.status_code, ("invalid_request", str(exc.detail)))
+    count(request.app, code)
     body = {"code": code, "message": message, "retryable": False}
     return JSONResponse(
         {"error": body}, status_code=exc.status_code, headers=exc.headers
@@ -69,11 +79,13 @@ async def _on_bad_address(request: Request, exc: Exception) -> JSONResponse:
     error = exc.errors()[0]
     name = error["loc"][-1] if error.get("loc") else "The request"
     message = f"{name}: {error.get('msg', 'is not valid')}."
+    count(request.app, InvalidRequestError.code)
     return error_response(InvalidRequestError(message, http_status=422))
 
 
 async def _on_bug(request: Request, exc: Exception) -> JSONResponse:
     logger.error("%s %s broke", request.method, _route(request), exc_info=exc)
+    count(request.app, BridgeError.code)
     return error_response(BridgeError())
 
 

@@ -31,7 +31,7 @@ from server.errors import (
     UnauthorizedError,
 )
 from server.http import body as http_body
-from server.http.errors import error_response
+from server.http.errors import count, error_response
 
 GUARDED = ("/api", "/ws", "/metrics", "/openapi.json")
 """What needs a principal; every socket does. The rest is the page and the probes."""
@@ -276,6 +276,7 @@ def _choose_protocol(scope: Scope, send: Send) -> Send:
 async def _refuse(
     error: BridgeError, scope: Scope, receive: Receive, send: Send
 ) -> None:
+    count(scope["app"], error.code)
     response: JSONResponse = error_response(error)
     if scope["type"] == "http" or "websocket.http.response" in scope.get(
         "extensions", {}

@@ -23,11 +23,12 @@ from server.realtime.core import RealtimeCore
 from server.realtime.history import ReplayLimits
 from server.realtime.succession import Succession, SuccessionTimes, Verdict
 from server.realtime.transcripts import Transcript
+from server.realtime.turn_clock import Turn, TurnClock
 
 logger = logging.getLogger(__name__)
 
 OwnersEffect: TypeAlias = (
-    fx.Flush | fx.StateChanged | fx.CallTool | fx.Notice | fx.Used | Transcript
+    fx.Flush | fx.StateChanged | fx.CallTool | fx.Notice | fx.Used | Transcript | Turn
 )
 RECOVERING = "The connection to the voice service was lost. It is being restored."
 RECOVERED = "The connection to the voice service is back."
@@ -89,6 +90,9 @@ class ModelLeg:
         self._lost_packets = 0
         self._heard_samples = 0
         """Of the answer that is being played."""
+        self._clock = TurnClock()
+        self.event_at_s = 0.0
+        """When the service's event arrived that is being handled."""
         self._wake = asyncio.Event()
         self._wants_line = False
         self._is_open = False
@@ -267,7 +271,11 @@ class ModelLeg:
             case wire.PlaybackStarted():
                 self._heard_samples = 0
                 self._uplink.answered()
-        self._perform(self._core.receive(event, self._loop.time()))
+        self.event_at_s = now_s = self._loop.time()
+        self._perform(self._core.receive(event, now_s))
+        turn = self._clock.receive(event, now_s)
+        if turn is not None:
+            self._owner.on_leg_effect(turn)
         if self._succession.is_changing:
             self._consider()
 
@@ -304,6 +312,7 @@ class ModelLeg:
             self._uplink.lost(line.probe())
             self._succession.lost(now_s)
             self._owner.on_leg_state("recovering", RECOVERING)
+            self._clock.lost()
             self._perform(self._core.lost(samples_to_ms(self._heard_samples)))
             self._retire(line)
         self._consider()
