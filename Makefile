@@ -5,7 +5,7 @@ PORT ?= 8000
 PACKAGES := server simulator fake_openai loadtests reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-browser bench load load-proof soak lint types format speech clean
+.PHONY: help run test test-unit test-browser bench compare calibrate parity load load-proof soak lint types format speech clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16

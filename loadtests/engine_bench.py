@@ -30,8 +30,11 @@ from loadtests.engine.programs import (
     cpu_s,
     rss_bytes,
 )
+from loadtests.engine.report import engine_run
 from loadtests.processes import ProcessError
-from reports.machine import machine_text, this_machine
+from reports import folder
+from reports.machine import machine_text, this_machine, this_revision
+from reports.plots import NoPlotsError
 
 DELAYS = ("added_uplink_ms", "added_downlink_ms", "loop_round_trip_ms")
 NAIVE_LEG = {
@@ -76,6 +79,9 @@ def parser() -> argparse.ArgumentParser:
         "delay comes back",
     )
     arguments.add_argument("--json", type=Path, default=None, help="results here")
+    arguments.add_argument(
+        "--report", type=Path, default=None, metavar="DIR", help="the report's folder"
+    )
     return arguments
 
 
@@ -87,10 +93,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "reference" in paths and not REFERENCE.exists():
         print("bench: no reference bridge here (tests/bench), going on without")
         paths = tuple(p for p in paths if p != "reference")
-    started = datetime.now(UTC)
-    log = Path("reports/out") / f"engine-{started:%Y%m%dT%H%M%SZ}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    failed = False
+    started, machine = datetime.now(UTC), this_machine()
+    out = folder.new_folder("engine", options.report)
+    log = out / "processes.log"
+    failed: list[str] = []
     slices: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
     recoveries: list[dict[str, Any]] = []
     with Child([sys.executable, "-m", "loadtests.engine"], log=log) as far_ends:
@@ -117,8 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             try:
                 figures = run_slice(far_ends, path, model_url, order, log=log)
             except ProcessError as exc:
-                failed = True
-                print(f"bench: {leg} {n} {path}: {exc}", file=sys.stderr)
+                failed.append(f"{leg}, {n} sessions, {path}: {exc}")
+                print(f"bench: {failed[-1]}", file=sys.stderr)
                 continue
             slices.setdefault((leg, n, path), []).append(figures)
             print(_line(leg, n, path, figures), flush=True)
@@ -126,9 +132,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         summarise(leg, n, path, figures, slices.get((leg, n, "reference")))
         for (leg, n, path), figures in slices.items()
     ]
+    command = shlex.join(["voicebridge", "bench", "engine", *given])
     run = {
-        "machine": machine_text(this_machine()),
-        "command": shlex.join(["voicebridge", "bench", "engine", *given]),
+        "machine": machine_text(machine),
+        "command": command,
         "started_at": started.isoformat(timespec="seconds"),
         "results": results,
     }
@@ -138,6 +145,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.json.write_text(json.dumps(run, indent=2) + "\n")
     if results:
         print(table(results))
+        report = engine_run(
+            results,
+            command=command,
+            started=started,
+            seconds=(datetime.now(UTC) - started).total_seconds(),
+            machine=machine,
+            revision=this_revision(),
+            failed=failed,
+        )
+        try:
+            print(f"report: {folder.write(report, out)}")
+        except NoPlotsError as exc:
+            print(f"bench: no page: {exc}", file=sys.stderr)
     return 1 if failed else 0
 
 

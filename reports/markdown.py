@@ -17,7 +17,14 @@ from reports.model import (
     TextBlock,
     WaterfallBlock,
 )
-from reports.texts import ABSENT, change_text, machine_text, number, when_text
+from reports.texts import (
+    ABSENT,
+    change_text,
+    machine_text,
+    number,
+    side_text,
+    when_text,
+)
 
 _SIGNS = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.UNDECIDED: "❔"}
 
@@ -98,8 +105,8 @@ def _block(block: Block) -> list[str]:
             rows = [
                 [
                     row.label,
-                    number(row.base),
-                    number(row.head),
+                    side_text(row, row.base),
+                    side_text(row, row.head),
                     change_text(row),
                     row.verdict.value,
                 ]

@@ -31,7 +31,14 @@ from reports.model import (
     WaterfallBlock,
 )
 from reports.style import STYLE
-from reports.texts import ABSENT, change_text, machine_text, number, when_text
+from reports.texts import (
+    ABSENT,
+    change_text,
+    machine_text,
+    number,
+    side_text,
+    when_text,
+)
 
 _WORDS = {
     Outcome.PASS: "Good",
@@ -195,12 +202,8 @@ def _comparison(block: ComparisonBlock, ident: str) -> str:
 
 
 def _compared(row: ComparisonRow) -> str:
-    unit = f" {row.unit}" if row.unit else ""
     sides = "".join(
-        f'<td class="absent">{ABSENT}</td>'
-        if side is None
-        else f"<td>{number(side)}{escape(unit)}</td>"
-        for side in (row.base, row.head)
+        f"<td>{escape(side_text(row, side))}</td>" for side in (row.base, row.head)
     )
     tag = f'<span class="tag {_CHANGES[row.verdict]}">{row.verdict.value}</span>'
     return (

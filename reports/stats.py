@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-RESAMPLES = 4000
+RESAMPLES = 2000
 TRIM = 0.2
 """Share cut off at either end; with fewer than five values nothing is cut."""
 

@@ -58,7 +58,7 @@ tbody th{min-width:13em}
 td strong{font-weight:650}
 th small,td small{display:block;color:var(--muted);font-size:.78rem;line-height:1.35}
 td small{white-space:nowrap}td .range{display:inline;margin-left:.5em}
-.absent{color:var(--muted)}
+.compare td{white-space:nowrap}.absent{color:var(--muted)}
 .defects{margin:.7em 0 0;padding-left:1.2em;color:var(--bad)}
 details summary{cursor:pointer}summary h2{display:inline;margin-right:.4em}
 details .scroll{margin-top:.8em}

@@ -25,14 +25,25 @@ def number(value: float | None) -> str:
     return f"{value:.3f}"
 
 
+def side_text(row: ComparisonRow, value: float | None) -> str:
+    """One side of a comparison; counts are whole."""
+    if value is None:
+        return ABSENT
+    if row.group == "exact":
+        return f"{value:g}"
+    return f"{number(value)} {row.unit}".rstrip()
+
+
 def change_text(row: ComparisonRow) -> str:
     """A change with its interval."""
     if row.change is None:
         return ABSENT
     scale, unit = (100.0, " %") if row.relative else (1.0, f" {row.unit}".rstrip())
-    text = f"{row.change * scale:+.3g}{unit}"
+    digits = 1 if row.relative else 2
+    text = f"{row.change * scale:+.{digits}f}{unit}"
     if row.low is not None and row.high is not None:
-        text += f" ({row.low * scale:+.3g} … {row.high * scale:+.3g})"
+        low, high = row.low * scale, row.high * scale
+        text += f" ({low:+.{digits}f} … {high:+.{digits}f})"
     return text
 
 

@@ -179,7 +179,7 @@ def report(
                 name=row.label,
                 group=row.group,
                 outcome=OUTCOMES.get(row.verdict, Outcome.PASS),
-                words=f"{row.verdict.value}: {change_text(row)} {row.words}".strip(),
+                words=_found(row),
             )
             for row in rows
         ),
@@ -202,6 +202,12 @@ def report(
             ),
         ),
     )
+
+
+def _found(row: ComparisonRow) -> str:
+    change = change_text(row) if row.change is not None else ""
+    details = ", ".join(filter(None, (change, row.words)))
+    return f"{row.verdict.value}: {details}" if details else row.verdict.value
 
 
 def _headlines(rows: Sequence[ComparisonRow]) -> list[Headline]:

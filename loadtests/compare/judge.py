@@ -23,8 +23,8 @@ MEMORY_PRACTICAL = 0.05
 DELAY_PRACTICAL_MS = 3.0
 TAIL_PRACTICAL_MS = 8.0
 CONNECT_PRACTICAL_MS = 25.0
-LOST_PRACTICAL = 0.005
-"""Share of frames: one in 200 can be heard."""
+LOST_PRACTICAL_PERCENT = 0.5
+"""Of the frames: one in 200 can be heard."""
 LEAST_ROUNDS = 3
 
 
@@ -151,21 +151,23 @@ def _walls(rounds: Sequence[tuple[Measured, Measured]]) -> list[ComparisonRow]:
         if row is not None:
             rows.append(row)
     lost = _difference(
-        rounds, _lost_share, Wall("lost", "frames lost or late", "", LOST_PRACTICAL)
+        rounds,
+        _lost_percent,
+        Wall("lost", "frames lost or late", "", LOST_PRACTICAL_PERCENT),
     )
     if lost is not None:
-        rows.append(lost.model_copy(update={"unit": "of 1"}))
+        rows.append(lost.model_copy(update={"unit": "%"}))
     return rows
 
 
-def _lost_share(measured: Measured) -> float | None:
+def _lost_percent(measured: Measured) -> float | None:
     sent = measured.figures.get("frames_sent")
     if not sent:
         return None
     heard = measured.figures.get("frames_heard", 0)
     # What is under way at either end of the measurement may tip the count either way.
     missing = max(0, sent - heard) + measured.figures.get("late_frames", 0)
-    return float(missing) / float(sent)
+    return 100 * float(missing) / float(sent)
 
 
 def _difference(

@@ -1,6 +1,6 @@
 """Is the simulated browser a browser? The same calls through both, side by side.
 
-    python -m tests.bench.browser_parity [--network wifi-bad] [--calls 3]      (make parity)
+    python -m tests.bench.browser_parity [--network wifi-bad] [--calls 3]  (make parity)
 
 Chromium with the page, and the simulator, take turns at the same bridge, over the same
 network (a relay in front of it, `clean` by default), with the same questions at the

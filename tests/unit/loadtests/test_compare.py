@@ -63,16 +63,16 @@ class World:
 
 
 def test_ten_per_cent_more_cpu_is_found() -> None:
-    found = [World(seed, cpu=1.10).rows()["cpu"] for seed in range(60)]
+    found = [World(seed, cpu=1.10).rows()["cpu"] for seed in range(40)]
 
     hits = sum(row.verdict is Change.WORSE for row in found)
-    assert hits >= 57
+    assert hits >= 38
     sizes = [row.change for row in found if row.change is not None]
     assert np.median(sizes) == pytest.approx(0.10, abs=0.01)
 
 
 def test_ten_ms_more_are_found_and_measured_as_ten() -> None:
-    found = [World(seed, delay_ms=10.0).rows() for seed in range(60)]
+    found = [World(seed, delay_ms=10.0).rows() for seed in range(20)]
 
     ups = [rows["added_uplink_ms.typical"] for rows in found]
     downs = [rows["added_downlink_ms.typical"] for rows in found]
@@ -83,18 +83,18 @@ def test_ten_ms_more_are_found_and_measured_as_ten() -> None:
 
 def test_the_same_code_against_itself_stays_quiet() -> None:
     alarms = 0
-    for seed in range(100):
+    for seed in range(50):
         rows = World(seed).rows().values()
         alarms += any(r.verdict in (Change.WORSE, Change.BETTER) for r in rows)
 
-    assert alarms <= 5
+    assert alarms <= 3
 
 
 def test_on_a_machine_too_noisy_to_tell_the_gate_says_so() -> None:
-    noisy = [World(s, process_noise=0.15).rows()["cpu"].verdict for s in range(40)]
+    noisy = [World(s, process_noise=0.15).rows()["cpu"].verdict for s in range(25)]
 
-    assert noisy.count(Change.WORSE) + noisy.count(Change.BETTER) <= 4
-    assert noisy.count(Change.UNDECIDED) >= 34
+    assert noisy.count(Change.WORSE) + noisy.count(Change.BETTER) <= 3
+    assert noisy.count(Change.UNDECIDED) >= 21
 
 
 def test_less_is_better() -> None:

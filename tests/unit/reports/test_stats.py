@@ -30,28 +30,28 @@ def test_students_t_is_that_of_the_tables(freedom: int, known: float) -> None:
     assert t_quantile(0.025, freedom) == pytest.approx(-known, rel=0.012)
 
 
-@pytest.mark.parametrize("n", [3, 4, 6, 10, 20])
+@pytest.mark.parametrize("n", [3, 4, 6, 12])
 def test_an_interval_holds_the_truth_about_as_often_as_it_says(n: int) -> None:
-    """400 experiments of n normal values: 95 %, give or take what 400 can show."""
+    """250 experiments of n normal values: 95 %, give or take what 250 can show."""
     rng = np.random.default_rng(n)
     held = 0
-    for _ in range(400):
+    for _ in range(250):
         found = interval(list(rng.normal(5.0, 2.0, n)))
         held += found.low <= 5.0 <= found.high
 
-    assert 0.91 <= held / 400 <= 0.99
+    assert 0.90 <= held / 250 <= 0.99
 
 
 def test_an_interval_stands_one_wild_value_out_of_ten() -> None:
     rng = np.random.default_rng(3)
     held = 0
-    for _ in range(300):
+    for _ in range(150):
         values = rng.normal(0.0, 1.0, 10)
         values[0] += 50.0
         found = interval(list(values))
         held += found.low <= 0.0 <= found.high and found.high - found.low < 25
 
-    assert held / 300 > 0.9
+    assert held / 150 > 0.9
 
 
 @pytest.mark.parametrize("n", [1, 2])
@@ -148,9 +148,9 @@ def test_a_change_of_level_is_found_where_it_was() -> None:
 
 def test_noise_with_wild_values_rarely_has_a_change_point() -> None:
     rng = np.random.default_rng(7)
-    alarms = sum(bool(change_points(list(rng.standard_t(2, 20)))) for _ in range(60))
+    alarms = sum(bool(change_points(list(rng.standard_t(2, 16)))) for _ in range(30))
 
-    assert alarms <= 3
+    assert alarms <= 2
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=12))
