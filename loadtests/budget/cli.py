@@ -28,6 +28,7 @@ from loadtests.host_sampler import LOOPBACK
 from loadtests.processes import ProcessError
 from reports import folder
 from reports.machine import this_machine, this_revision
+from reports.plots import NoPlotsError
 
 UNDECIDED = 2
 MOST_SESSIONS = 500
@@ -152,7 +153,9 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     text = json.dumps(figures(facts, translator), indent=2) + "\n"
     for path in (out / "budget.json", *([options.json] if options.json else [])):
         path.write_text(text, encoding="utf-8")
-    with suppress(ImportError):  # without matplotlib the figures are there all the same
+    with suppress(
+        NoPlotsError
+    ):  # without matplotlib the figures are there all the same
         folder.write(report(facts, translator), out)
     for check in checks:
         print(f"{check.outcome.value:9} [{check.group}] {check.name}: {check.words}")

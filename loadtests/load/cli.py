@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 from loadtests.load import limits
+from loadtests.load.collector import COMMAND_VARIABLE
 from loadtests.load.options import add_call_options, add_shape_options
 from loadtests.processes import BridgeProcess, ProcessError, free_port
 from reports.folder import new_folder
@@ -62,7 +66,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it; the exit status says what it proved."""
-    options = parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    options = parser().parse_args(given)
     if find_spec("locust") is None:
         print("load: Locust is not installed here (the extra 'load')", file=sys.stderr)
         return UNDECIDED
@@ -74,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if url is None:
                 bridge = stack.enter_context(BridgeProcess(log=out / "bridge.log"))
                 url, pid = bridge.url, bridge.pid
-            return _run(options, url, pid, out)
+            command = shlex.join(["voicebridge", "load", *given])
+            return _run(options, url, pid, out, command)
     except (ProcessError, limits.LimitsError, OSError) as exc:
         print(f"load: {exc}", file=sys.stderr)
         return UNDECIDED
@@ -82,7 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return UNDECIDED
 
 
-def _run(options: argparse.Namespace, url: str, pid: int, out: Path) -> int:
+def _run(
+    options: argparse.Namespace, url: str, pid: int, out: Path, command: str
+) -> int:
     port = free_port()
     master = master_command(options, url, pid, out, port)
     with ExitStack() as stack:
@@ -90,7 +98,7 @@ def _run(options: argparse.Namespace, url: str, pid: int, out: Path) -> int:
             log = (out / f"worker-{n + 1}.log").open("wb")
             stack.callback(log.close)
             stack.enter_context(_child(worker_command(port), log))
-        running = stack.enter_context(_child(master, None))
+        running = stack.enter_context(_child(master, None, command))
         try:
             return running.wait(_limit_s(options))
         except subprocess.TimeoutExpired:
@@ -163,11 +171,14 @@ def _limit_s(options: argparse.Namespace) -> float | None:
 
 
 @contextmanager
-def _child(command: list[str], log: object | None) -> Iterator[subprocess.Popen[bytes]]:
+def _child(
+    command: list[str], log: IO[bytes] | None, given: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         command,
+        env={**os.environ, COMMAND_VARIABLE: given},
         stdin=subprocess.DEVNULL,
-        stdout=log,  # type: ignore[arg-type]
+        stdout=log,
         stderr=subprocess.STDOUT if log is not None else None,
     )
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import sys
 import time
@@ -26,7 +27,9 @@ from loadtests.load.verdict import Circumstances, judge
 from reports import folder
 from reports.machine import this_machine, this_revision
 from reports.model import Run, Verdict
+from reports.plots import NoPlotsError
 
+COMMAND_VARIABLE = "VOICEBRIDGE_LOAD_COMMAND"
 FAKE_TIMEOUT_S = 5.0
 LATE_MS = 10.0
 """As in simulator.result: whoever is later (p95) measures itself."""
@@ -118,7 +121,7 @@ class Collector:
             self.run = self._make_run(note)
             if self._folder is not None:
                 # The result is written before what is drawn from it.
-                with contextlib.suppress(ImportError):
+                with contextlib.suppress(NoPlotsError):
                     folder.write(self.run, self._folder)
         return self.run.verdict
 
@@ -142,7 +145,7 @@ class Collector:
         )
         return load_run(
             LoadFacts(
-                command=shlex.join(["voicebridge", "load", *_arguments()]),
+                command=_command(),
                 started_at=self._started.isoformat(timespec="seconds"),
                 seconds=time.monotonic() - self._started_s,
                 machine=self._machine,
@@ -172,5 +175,6 @@ class Collector:
         return body if isinstance(body, dict) else None
 
 
-def _arguments() -> list[str]:
-    return sys.argv[1:]
+def _command() -> str:
+    """What a person typed: ours if we started Locust, else Locust's own line."""
+    return os.environ.get(COMMAND_VARIABLE) or shlex.join(["locust", *sys.argv[1:]])
