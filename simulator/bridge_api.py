@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -22,6 +22,16 @@ class Deadlines:
     """ICE, DTLS, SCTP and `hello` together; impaired networks need several flights."""
     close_s: float = 5.0
     """Everything done after the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The bridge's answer to an offer."""
+
+    answer: str
+    client_id: str | None
+    client_token: str | None = field(repr=False)
+    """Brings this client back, as the same one."""
 
 
 class BridgeApi:
@@ -66,17 +76,24 @@ class BridgeApi:
             raise CallFailedError(f"session answered with the keys {sorted(answer)}")
         return str(answer["session_id"])
 
-    async def exchange_sdp(self, session_id: str, offer: str) -> tuple[str, str | None]:
-        """The answer to an offer, and the client id the bridge gave."""
+    async def exchange_sdp(
+        self, session_id: str, offer: str, *, client_token: str | None = None
+    ) -> Admission:
+        """The answer to an offer, of a new client or of one that comes back."""
         path = f"/api/realtime/sdp/{session_id}"
         headers = {"Content-Type": "application/sdp"}
+        if client_token is not None:
+            headers["Authorization"] = f"Bearer {client_token}"
         try:
             async with self._request(
                 "POST", path, data=offer, headers=headers
             ) as response:
                 await self._check(response, path)
-                client_id = response.headers.get("X-Voicebridge-Client")
-                return await response.text(), client_id
+                return Admission(
+                    await response.text(),
+                    response.headers.get("X-Voicebridge-Client"),
+                    response.headers.get("X-Voicebridge-Client-Token"),
+                )
         except (aiohttp.ClientError, TimeoutError) as exc:
             raise CallFailedError(_words("POST", path, exc)) from exc
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
 from simulator.capture import CaptureClock
+from simulator.lifeline import ATTEMPT_S, PATIENCE_S, Lifeline, Outage, delay_s
 from simulator.mouth import Mouth
 from simulator.parcel import Parcel
 from simulator.peer import Leg, Peer, PeerEvents
@@ -52,6 +53,8 @@ class CallPlan:
     playout: PlayoutConfig = field(default_factory=PlayoutConfig)
     addresses: tuple[str, ...] | None = ("127.0.0.1",)
     deadlines: Deadlines = field(default_factory=Deadlines)
+    reconnects: bool = False
+    """Comes back by itself when the way to the bridge is lost, as the page does."""
 
 
 class Call:
@@ -94,7 +97,10 @@ class Call:
         self._mouth: Mouth | None = None
         self._arrivals = Arrivals()
         self._n_messages = 0
+        self._written: set[str] = set()
         self._peer: Peer | None = None
+        self._client_token: str | None = None
+        self._lifeline: Lifeline | None = None
         self._was_hung_up = False
         self._is_muted = False
 
@@ -127,11 +133,7 @@ class Call:
 
     async def _connect(self) -> None:
         plan, record = self._plan, self._record
-        peer = self._peer = Peer(
-            plan.leg,
-            PeerEvents(self._on_audio, self._on_message, self._on_lost),
-            addresses=plan.addresses,
-        )
+        peer = self._peer = self._new_peer()
         steps = _Steps(record.steps_ms)
         record.session_id = await self._api.open_session(
             conversation_id=plan.conversation_id,
@@ -159,12 +161,26 @@ class Call:
         steps.done("hello")
         self._on_talking()
 
+    def _new_peer(self) -> Peer:
+        def on_lost(reason: str) -> None:
+            if self._peer is peer:
+                self._on_peer_lost(reason)
+
+        peer = Peer(
+            self._plan.leg,
+            PeerEvents(self._on_audio, self._on_message, on_lost),
+            addresses=self._plan.addresses,
+        )
+        return peer
+
     async def _exchange(self, session_id: str, offer: str) -> str:
         async def post(offer: str) -> str:
-            answer, self._record.client_id = await self._api.exchange_sdp(
-                session_id, offer
+            admission = await self._api.exchange_sdp(
+                session_id, offer, client_token=self._client_token
             )
-            return answer
+            self._record.client_id = admission.client_id
+            self._client_token = admission.client_token
+            return admission.answer
 
         if self._relay is None:
             return await post(offer)
@@ -179,6 +195,8 @@ class Call:
             self._plan.part, prepare, last_word_s=started_s + seconds - patience_s
         )
         microphone = self._clock.add(self._on_capture)
+        self._lifeline = Lifeline(started_s)
+        watch = asyncio.create_task(self._watch(self._lifeline), name="lifeline")
         try:
             async with asyncio.timeout(seconds):
                 await self._over.wait()
@@ -188,12 +206,58 @@ class Call:
             pass
         finally:
             self._clock.remove(microphone)
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
             record = self._record
             record.hung_up_s = time.monotonic()
             record.talk_s = record.hung_up_s - started_s
             record.said = self._mouth.said
             record.unanswered = self._mouth.unanswered_at(record.hung_up_s)
             record.flushes_s = self._arrivals.flushes_s
+
+    async def _watch(self, lifeline: Lifeline) -> None:
+        """Come back when the way to the bridge is lost, as the page does."""
+        while self._plan.reconnects:
+            await asyncio.sleep(0.25)
+            now_s = time.monotonic()
+            if lifeline.is_lost(now_s):
+                await self._come_back(lifeline)
+            elif lifeline.must_ping(now_s) and self._peer is not None:
+                self._peer.send_message({"type": "ping", "t": round(now_s, 3)})
+
+    async def _come_back(self, lifeline: Lifeline) -> None:
+        noticed_s = time.monotonic()
+        outage = Outage("browser", lifeline.last_s, noticed_s)
+        self._record.outages.append(outage)
+        while time.monotonic() - noticed_s < PATIENCE_S:
+            outage.attempts += 1
+            peer = self._new_peer()
+            try:
+                async with asyncio.timeout(ATTEMPT_S):
+                    await self._reconnect(peer)
+            except (TimeoutError, CallFailedError) as exc:
+                logger.info("call %d: not back yet: %s", self._plan.index, exc)
+                await peer.close()
+                await asyncio.sleep(delay_s(outage.attempts))
+                continue
+            except BaseException:
+                await peer.close()
+                raise
+            outage.back_s = time.monotonic()
+            lifeline.heard(outage.back_s)
+            return
+        self.fail("the way to the bridge was lost and did not come back")
+
+    async def _reconnect(self, peer: Peer) -> None:
+        assert self._record.session_id is not None
+        answer = await self._exchange(self._record.session_id, await peer.offer())
+        self._answered.clear()
+        await peer.accept(answer)
+        await peer.wait_open()
+        await self._answered.wait()
+        old, self._peer = self._peer, peer
+        if old is not None:
+            await old.close()
 
     def parcel(self) -> Parcel:
         """The finished call, for who analyses it."""
@@ -230,6 +294,8 @@ class Call:
             self._over.set()
 
     def _on_audio(self, pcm: Pcm, now_s: float) -> None:
+        if self._lifeline is not None:
+            self._lifeline.heard(now_s)
         if self._mouth is None or self._over.is_set():
             return
         self._arrivals.frames.append((now_s, pcm))
@@ -237,6 +303,8 @@ class Call:
             self._mouth.heard(now_s)
 
     def _on_message(self, message: dict[str, Any], now_s: float) -> None:
+        if self._lifeline is not None:
+            self._lifeline.heard(now_s)
         self._n_messages += 1
         if self._n_messages > MAX_MESSAGES:
             self.fail("the bridge sends messages without end")
@@ -248,17 +316,30 @@ class Call:
             self._answered.set()
         elif kind == "state":
             self._on_model_state(str(message.get("state")), now_s)
+        elif kind == "session":
+            self._on_session_state(str(message.get("state")), now_s)
         elif kind == "flush":
             self._arrivals.flushes_s.append(now_s)
         elif kind == "tool":
             record.tools[str(message.get("call_id"))] = str(message.get("status"))
         elif kind == "transcript" and message.get("final"):
-            role = str(message.get("role"))
-            record.transcripts[role] = record.transcripts.get(role, 0) + 1
+            item_id = message.get("item_id")
+            if item_id not in self._written:  # one that comes back is told again
+                self._written.add(str(item_id))
+                role = str(message.get("role"))
+                record.transcripts[role] = record.transcripts.get(role, 0) + 1
         elif kind == "error":
             self._on_error(message)
         elif kind == "ended":
             self._on_lost(f"the bridge ended the call: {message.get('reason')}")
+
+    def _on_session_state(self, state: str, now_s: float) -> None:
+        outages = [o for o in self._record.outages if o.leg == "model"]
+        is_out = bool(outages) and outages[-1].back_s is None
+        if state == "recovering" and not is_out:
+            self._record.outages.append(Outage("model", now_s, now_s))
+        elif state == "live" and is_out:
+            outages[-1].back_s = now_s
 
     def _on_model_state(self, state: str, now_s: float) -> None:
         self._record.states.append((now_s, state))
@@ -271,6 +352,12 @@ class Call:
         self._record.errors.append(code)
         if message.get("fatal"):
             self.fail(f"the bridge reports {code}")
+
+    def _on_peer_lost(self, reason: str) -> None:
+        if self._lifeline is not None and self._plan.reconnects:
+            self._lifeline.ended()
+        else:
+            self._on_lost(reason)
 
     def _on_lost(self, reason: str) -> None:
         if not self._over.is_set():

@@ -35,6 +35,7 @@ class CallTerms:
     leg: Leg = "datachannel"
     playout: PlayoutConfig = field(default_factory=PlayoutConfig)
     addresses: tuple[str, ...] | None = ("127.0.0.1",)
+    reconnects: bool = False
 
 
 def call_plans(
@@ -72,6 +73,7 @@ def call_plans(
                     playout=terms.playout,
                     addresses=terms.addresses,
                     deadlines=deadlines,
+                    reconnects=terms.reconnects,
                 )
             )
     return plans

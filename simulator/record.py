@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.lifeline import Outage
 from simulator.mouth import Said
 from simulator.timeline import FRAME_S, FRAME_SAMPLES, Pcm, Recording, Timeline
 
@@ -107,6 +108,8 @@ class CallRecord:
     """call_id -> last status."""
     transcripts: dict[str, int] = field(default_factory=dict)
     """Final transcripts by role: how many, never what they say."""
+    outages: list[Outage] = field(default_factory=list)
+    """Times without a connection, of either leg."""
     errors: list[str] = field(default_factory=list)
     """Codes of the bridge's `error` messages."""
 

@@ -71,6 +71,8 @@ class Relay:
         self._flows: list[RelayFlow] = []
         self._finished: list[dict[str, Any]] = []
         self._opened = 0
+        self._began_s: dict[str, float] = {}
+        """Time 0 of each label's network; bounded."""
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._is_open = False
 
@@ -147,6 +149,8 @@ class Relay:
         if len(self._flows) >= self._max_flows:
             raise RelayError(f"the relay has {self._max_flows} flows already")
         name = label or f"flow-{self._opened}"
+        # A client that connects again is on the same access line, at the same hour.
+        start_s = self._began_s.get(label) if label is not None else None
         flow = RelayFlow(
             server,
             self.profile,
@@ -154,7 +158,12 @@ class Relay:
             seed=f"{self._seed}/{name}",
             front_host=self._front_host,
             limits=self._limits,
+            start_s=start_s,
         )
+        if label is not None:
+            self._began_s.setdefault(label, flow.start_s)
+            while len(self._began_s) > 16 * self._max_flows:
+                self._began_s.pop(next(iter(self._began_s)))
         self._opened += 1
         self._flows.append(flow)
         logger.info("flow opened", extra={"flow": name, "network": self.profile.name})

@@ -54,16 +54,19 @@ class RelayFlow:
         seed: int | str,
         front_host: str,
         limits: LinkLimits | None = None,
+        start_s: float | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.label = label
         self.opened_s = self.last_packet_s = self._loop.time()
+        self.start_s = self.opened_s if start_s is None else start_s
+        """Time 0 of the profile."""
         self.unsent = 0
         """Packets that arrived, but which the kernel would not take."""
         self.rebindings = 0
         self._server = server
         self._path: NetworkPath[Packet] = NetworkPath(
-            profile, seed=seed, start_s=self.opened_s, limits=limits
+            profile, seed=seed, start_s=self.start_s, limits=limits
         )
         self._backs: OrderedDict[Address, UdpSocket] = OrderedDict()
         self._stale: deque[UdpSocket] = deque()

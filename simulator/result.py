@@ -175,6 +175,7 @@ class CallResult:
             "question_stoi": lows(p.stoi for p in measures.uplink),
             "answer_stoi": lows(p.stoi for p in measures.downlink),
             "function_calls": len(call.tools),
+            "outages": [o.as_dict(call.hung_up_s - call.talk_s) for o in call.outages],
             "errors": call.errors,
             "lateness_ms": percentiles(call.mouth.lateness_ms),
         }
@@ -257,6 +258,18 @@ def summary(
         "question_stoi": lows(p.stoi for r in results for p in r.measures.uplink),
         "answer_stoi": lows(p.stoi for r in results for p in r.measures.downlink),
         "function_calls": sum(len(r.call.tools) for r in results),
+        "outages": {
+            leg: {
+                "gap_ms": percentiles(_lasted(results, leg, "lost_s")),
+                "recovery_ms": percentiles(_lasted(results, leg, "noticed_s")),
+                "for_good": sum(
+                    o.leg == leg and o.back_s is None
+                    for r in results
+                    for o in r.call.outages
+                ),
+            }
+            for leg in ("browser", "model")
+        },
         "server_cpu_ms_per_session_s": cpu,
         "session_s": round(talked_s, 1),
         "reliable": not doubts,
@@ -269,6 +282,14 @@ def summary(
             "cpu_percent": health.cpu_percent,
         },
     }
+
+
+def _lasted(results: Sequence[CallResult], leg: str, since: str) -> list[float]:
+    """Milliseconds from a moment of each outage to its end."""
+    outages = (o for r in results for o in r.call.outages if o.leg == leg)
+    return [
+        (o.back_s - getattr(o, since)) * 1e3 for o in outages if o.back_s is not None
+    ]
 
 
 def _pooled(results: Sequence[CallResult], name: str, reason: str | None) -> Json:

@@ -174,7 +174,13 @@ def _call_plans(plan: RunPlan) -> list[list[CallPlan]]:
     return [
         call_plans(
             plan.scenario(conversation),
-            CallTerms(plan.seconds, plan.leg, plan.playout, plan.addresses),
+            CallTerms(
+                plan.seconds,
+                plan.leg,
+                plan.playout,
+                plan.addresses,
+                reconnects=plan.network is not None,
+            ),
             numbers=numbers,
             conversation=conversation,
             deadlines=plan.deadlines,
