@@ -143,8 +143,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 paragraphs=(
                     "Both ends of the page are recorded inside it on one audio clock; "
                     "the device buffers of a real sound card are not in it. Connect is "
-                    "from the click (page: microphone and audio graph included) or the "
-                    "first request (simulator) until one may speak.",
+                    "from the first request until one may speak; the page opens "
+                    "microphone and audio graph too.",
                 ),
             ),
         ),
