@@ -17,6 +17,7 @@ class _Command:
 
 COMMANDS = {
     "serve": _Command("server.__main__", "the bridge and the voice page"),
+    "db": _Command("server.store.cli", "the database: upgrade it, tell its version"),
     "fake-openai": _Command("fake_openai.__main__", "a fake OpenAI Realtime service"),
     "simulate": _Command("simulator.__main__", "headless callers that measure a call"),
     "relay": _Command("simulator.relay_cli", "an impaired network, by preset and seed"),
