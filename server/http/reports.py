@@ -118,7 +118,7 @@ def _summary(place: Path) -> ReportSummary | None:
             headlines=run.get("headlines", []),
             has_page=(place / "index.html").is_file(),
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None  # a run under way, or another kind of file
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as exc:
         logger.warning("a report cannot be read", extra={"error": type(exc).__name__})

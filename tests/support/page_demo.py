@@ -36,39 +36,39 @@ HEALTH: Json = {
         for n, (sessions, cpu) in enumerate([(2, 0.031), (1, 0.014)])
     ],
 }
+HOPS = {"network": (9, 30, 90, 99), "uplink": (12, 88, 99, 100)}
+HOPS["downlink"] = (30, 96, 99, 100)
+STAGES = {"hear": (0, 20, 98, 100), "think": (0, 2, 80, 100), "say": (60, 95, 100, 100)}
+TOOLS = {"send_to_nested": (0, 9, 22, 24), "get_weather": (31, 33, 33, 33)}
+
+
+def _histogram(name: str, label: str, rows: dict[str, Any], *bounds: str) -> list[str]:
+    lines = [f"# TYPE voicebridge_{name} histogram"]
+    for key, counts in rows.items():
+        lines += [
+            f'voicebridge_{name}_bucket{{{label}="{key}",le="{le}"}} {count}'
+            for le, count in zip((*bounds, "+Inf"), counts, strict=True)
+        ]
+    return lines
+
+
 METRICS = "\n".join(
     [
-        "# TYPE voicebridge_added_delay_ms histogram",
-        *(
-            f'voicebridge_added_delay_ms_bucket{{hop="{hop}",le="{le}"}} {count}'
-            for hop, counts in {
-                "uplink": (120, 880, 990, 1000, 1000),
-                "downlink": (300, 960, 998, 1000, 1000),
-                "mixing": (990, 1000, 1000, 1000, 1000),
-            }.items()
-            for le, count in zip(("5", "10", "20", "50", "+Inf"), counts, strict=True)
+        *_histogram("hop_delay_seconds", "hop", HOPS, "0.005", "0.01", "0.02"),
+        *_histogram("turn_stage_seconds", "stage", STAGES, "0.05", "0.3", "1"),
+        *_histogram(
+            "barge_in_stop_seconds", "x", {"": (12, 40, 41, 41)}, "0.02", "0.05", "0.1"
         ),
-        "# TYPE voicebridge_concealed_ms_total counter",
-        "voicebridge_concealed_ms_total 340",
-        "# TYPE voicebridge_lost_ms_total counter",
-        "voicebridge_lost_ms_total 120",
-        "# TYPE voicebridge_flushes_total counter",
-        'voicebridge_flushes_total{reason="barge_in"} 41',
-        "# TYPE voicebridge_barge_in_stop_ms histogram",
-        'voicebridge_barge_in_stop_ms_bucket{le="20"} 12',
-        'voicebridge_barge_in_stop_ms_bucket{le="50"} 40',
-        'voicebridge_barge_in_stop_ms_bucket{le="+Inf"} 41',
-        "# TYPE voicebridge_tool_ms histogram",
-        *(
-            f'voicebridge_tool_ms_bucket{{tool="{tool}",le="{le}"}} {count}'
-            for tool, counts in {
-                "send_to_nested": (0, 9, 22, 24),
-                "get_weather": (31, 33, 33, 33),
-            }.items()
-            for le, count in zip(("500", "2000", "10000", "+Inf"), counts, strict=True)
-        ),
+        *_histogram("tool_seconds", "tool", TOOLS, "0.5", "2", "10"),
+        "# TYPE voicebridge_audio_concealed_seconds_total counter",
+        "voicebridge_audio_concealed_seconds_total 0.34",
+        "# TYPE voicebridge_audio_lost_seconds_total counter",
+        "voicebridge_audio_lost_seconds_total 0.12",
+        "# TYPE voicebridge_tool_calls_total counter",
+        'voicebridge_tool_calls_total{tool="send_to_nested",end="finished"} 22',
+        'voicebridge_tool_calls_total{tool="send_to_nested",end="failed"} 2',
         "# TYPE voicebridge_errors_total counter",
-        'voicebridge_errors_total{code="model_timeout"} 2',
+        'voicebridge_errors_total{code="model_timeout",where="call"} 2',
         "",
     ]
 )

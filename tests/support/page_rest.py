@@ -182,6 +182,10 @@ class PageRest:
         every = self.events.get(request.match_info["id"], [])
         before = int(request.query.get("before", 2**53))
         limit = int(request.query.get("limit", 100))
+        after = int(request.query.get("after", -1))
+        if after >= 0:
+            page = [event for event in every if event["seq"] > after][:limit]
+            return web.json_response({"events": page, "has_older": after > 0})
         older = [event for event in every if event["seq"] < before]
         page = older[-limit:]
         return web.json_response({"events": page, "has_older": len(older) > len(page)})

@@ -11,6 +11,7 @@
  * @property {string} created_at ISO 8601, UTC
  * @property {string} updated_at ISO 8601, UTC
  * @property {number} [last_seq]
+ * @property {string} [first_words] found by the page, where there is no title
  */
 
 /**
@@ -74,12 +75,13 @@ export class Conversations {
    * One page of what happened, newest last.
    *
    * @param {string} id
-   * @param {{before?: number, limit?: number, signal?: AbortSignal}} [range]
+   * @param {{before?: number, after?: number, limit?: number, signal?: AbortSignal}} [range]
    * @returns {Promise<{events: StoredEvent[], hasOlder: boolean}>}
    */
-  async events(id, { before, limit = 200, signal } = {}) {
+  async events(id, { before, after, limit = 200, signal } = {}) {
     const query = new URLSearchParams({ limit: String(limit) });
     if (before !== undefined) query.set("before", String(before));
+    if (after !== undefined) query.set("after", String(after));
     const page = await this.#http.json(`${at(id)}/events?${query}`, { signal });
     const events = page.events ?? [];
     return { events, hasOlder: page.has_older ?? events.length === limit };

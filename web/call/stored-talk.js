@@ -18,7 +18,8 @@ import { createEntry } from "./conversation.js";
 
 /** @typedef {{entry: Entry, place: Place}} Remembered */
 
-const TOOL_STATUS = new Set(["started", "finished", "failed", "denied"]);
+const TOOL_OVER = new Set(["finished", "failed", "denied"]);
+const TOOL_STATUS = new Set(["started", ...TOOL_OVER]);
 
 /**
  * @param {StoredEvent[]} events oldest first; later words about the same item win
@@ -40,6 +41,8 @@ export function rememberedOf(events) {
     for (const [name, value] of Object.entries(read)) {
       if (value) Object.assign(kept, { [name]: value });
     }
+    // Words made for people come before what the model was given.
+    kept.result ||= words(event.payload.output);
     kept.final = true;
     items.set(read.key, { entry: kept, place });
   }
@@ -68,9 +71,9 @@ function toolOf({ payload, seq }) {
     key: String(call_id ?? `event-${seq}`),
     role: "tool",
     text: String(name ?? ""),
-    status: TOOL_STATUS.has(status) ? status : "started",
+    status: TOOL_STATUS.has(status) ? status : null,
     arguments: words(payload.arguments),
-    result: words(payload.output ?? payload.result ?? detail),
+    result: TOOL_OVER.has(status) ? words(detail) : "",
   };
 }
 

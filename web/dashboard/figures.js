@@ -38,7 +38,7 @@ import { distributionsBy, total, totalsBy } from "../bridge/prometheus.js";
  * @property {number} errors
  * @property {Distribution[]} delays ms, by hop
  * @property {Distribution[]} bargeIn ms
- * @property {number | null} flushes
+ * @property {Distribution[]} turns ms, by stage
  * @property {Distribution[]} tools ms, by tool
  * @property {Map<string, number>} toolFailures by tool
  * @property {[string, number][]} errorsByCode
@@ -68,16 +68,16 @@ export function figuresOf(now, before) {
     memoryMb: memoryOf(usage),
     uptimeS: usage.uptime_s ?? null,
     errors: errors.reduce((sum, [, n]) => sum + n, 0),
-    delays: inMs(find("added_delay", "hop_delay", "delay"), "hop"),
-    bargeIn: inMs(find("barge_in_stop", "barge_in"), "reason"),
-    flushes: total(find("flushes", "interruptions")),
-    tools: inMs(find("tool", "tool_call", "tool_duration"), "tool"),
-    toolFailures: new Map(totalsBy(find("tool_failures"), "tool")),
+    delays: inMs(find("hop_delay"), "hop"),
+    bargeIn: inMs(find("barge_in_stop"), "reason"),
+    turns: inMs(find("turn_stage"), "stage"),
+    tools: inMs(find("tool"), "tool"),
+    toolFailures: failuresOf(find("tool_calls")),
     errorsByCode: errors,
     processes: processesOf(now),
-    concealedMs: totalMs(find("concealed")),
-    lostMs: totalMs(find("lost")),
-    lateMs: totalMs(find("late")),
+    concealedMs: totalMs(find("audio_concealed")),
+    lostMs: totalMs(find("audio_lost")),
+    lateMs: totalMs(find("audio_late")),
   };
 }
 
@@ -96,6 +96,15 @@ function pick(metrics, stems) {
     }
   }
   return undefined;
+}
+
+/**
+ * @param {Family | undefined} calls by tool and by how they ended
+ * @returns {Map<string, number>}
+ */
+function failuresOf(calls) {
+  const failed = (calls?.samples ?? []).filter(({ labels }) => labels.end !== "finished");
+  return new Map(totalsBy(calls && { ...calls, samples: failed }, "tool"));
 }
 
 /** @param {Family | undefined} family */

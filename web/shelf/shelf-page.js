@@ -19,6 +19,9 @@ import { ShelfView } from "../view/shelf-view.js";
 /** @type {Record<ExportFormat, string>} */
 const SUFFIX = { json: "json", markdown: "md", srt: "srt", vtt: "vtt" };
 
+const MAX_FIRST_WORDS = 20;
+const FIRST_EVENTS = 12;
+
 export class ShelfPage {
   #conversations;
   #texts;
@@ -79,11 +82,26 @@ export class ShelfPage {
     try {
       this.#all = await this.#conversations.list();
       this.#words = "";
+      void this.#findFirstWords();
     } catch (error) {
       const failure = CallFailure.from(error);
       if (await this.#onFailure(failure)) return void this.#list();
       const isOff = failure.status === 404;
       this.#words = isOff ? this.#texts.get("shelf.off") : this.#texts.describe(failure);
+    }
+    this.render();
+  }
+
+  /** What was said first stands for a title where nobody gave one. */
+  async #findFirstWords() {
+    const untitled = this.#all.filter(({ title }) => !title).slice(0, MAX_FIRST_WORDS);
+    for (const conversation of untitled) {
+      if (!this.#isShown) return;
+      const range = { after: 0, limit: FIRST_EVENTS };
+      const page = await this.#conversations.events(conversation.id, range).catch(() => null);
+      const talk = rememberedOf(page?.events ?? []).map(({ entry }) => entry);
+      const said = talk.find(({ role }) => role === "user") ?? talk[0];
+      if (said) conversation.first_words = said.text;
     }
     this.render();
   }

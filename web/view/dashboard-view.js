@@ -10,6 +10,7 @@ import { drawSparkline } from "./sparkline.js";
 /** @typedef {import("../bridge/sessions.js").LiveSession} LiveSession */
 /** @typedef {import("../call/failures.js").CallFailure} CallFailure */
 /** @typedef {import("../dashboard/figures.js").DashboardFigures} DashboardFigures */
+/** @typedef {import("../bridge/prometheus.js").Distribution} Distribution */
 /** @typedef {import("../texts/texts.js").Texts} Texts */
 /** @typedef {import("../texts/texts.js").TextKey} TextKey */
 
@@ -67,7 +68,7 @@ export class DashboardView {
     this.#panel("panel.cpu", this.#cpu(figures));
     this.#drawCpu(cpuHistory, figures);
     this.#panel("panel.audio", this.#audio(figures));
-    this.#panel("panel.bargein", this.#bargeIn(figures));
+    this.#panel("panel.turns", this.#turns(figures));
     this.#panel("panel.tools", this.#tools(figures));
     this.#panel("panel.errors", this.#errors(figures));
     this.#panel("panel.reports", this.#reports(reports), "wide");
@@ -247,14 +248,19 @@ export class DashboardView {
   }
 
   /** @param {DashboardFigures} figures */
-  #bargeIn({ bargeIn, flushes }) {
-    if (bargeIn.length === 0 && flushes === null) return [this.#nothing("panel.none")];
-    /** @type {[TextKey, string][]} */
-    const facts = [["dashboard.flushes", this.#count(flushes)]];
-    for (const it of bargeIn) {
-      facts.push(["dashboard.stop", `p50 ${this.#ms(it.p50)} · p95 ${this.#ms(it.p95)}`]);
-    }
-    return [this.#facts(facts)];
+  #turns({ bargeIn, turns }) {
+    if (bargeIn.length + turns.length === 0) return [this.#nothing("panel.none")];
+    const row = (/** @type {string} */ name, /** @type {Distribution} */ it) => [
+      name,
+      String(it.n),
+      this.#ms(it.p50),
+      this.#ms(it.p95),
+    ];
+    const rows = [
+      ...turns.map((it) => row(it.key, it)),
+      ...bargeIn.map((it) => row(this.#texts.get("dashboard.stop"), it)),
+    ];
+    return [this.#table(["col.stage", "col.n", "col.p50", "col.p95"], rows)];
   }
 
   /** @param {DashboardFigures} figures */
@@ -383,7 +389,7 @@ export class DashboardView {
   /** @param {number | null} ms */
   #ms(ms) {
     if (ms === null) return this.#texts.get("figures.none");
-    if (ms >= 10_000) return this.#texts.get("unit.s", { value: this.#texts.number(ms / 1_000) });
+    if (ms >= 1_000) return this.#texts.get("unit.s", { value: this.#texts.number(ms / 1_000, 2) });
     return this.#texts.get("figures.ms", { value: this.#texts.number(ms, ms < 10 ? 1 : 0) });
   }
 }

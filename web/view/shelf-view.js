@@ -37,8 +37,8 @@ export class ShelfView {
     const texts = this.#texts;
     this.#search.placeholder = texts.get("shelf.search");
     const wanted = this.#search.value.trim().toLowerCase();
-    const found = this.#all.filter(({ title, id }) =>
-      `${title ?? ""} ${id}`.toLowerCase().includes(wanted),
+    const found = this.#all.filter(({ title, first_words, id }) =>
+      `${title ?? ""} ${first_words ?? ""} ${id}`.toLowerCase().includes(wanted),
     );
     const nothing = this.#all.length ? "shelf.nothing" : "shelf.empty";
     const words = this.#words || (found.length ? "" : texts.get(nothing));
@@ -47,7 +47,7 @@ export class ShelfView {
   }
 
   /** @param {StoredConversation} conversation */
-  #row({ id, title, updated_at }) {
+  #row({ id, title, first_words, updated_at }) {
     const link = make(
       "a",
       {
@@ -55,7 +55,9 @@ export class ShelfView {
         class: "shelf-row",
         "aria-current": id === this.#openId && "true",
       },
-      make("strong", { text: title || this.#texts.get("shelf.untitled") }),
+      make("strong", {
+        text: title || first_words || this.#texts.get("shelf.untitled"),
+      }),
       make("small", { text: this.#texts.moment(Date.parse(updated_at)) }),
     );
     return make("li", {}, link);

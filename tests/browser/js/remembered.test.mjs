@@ -69,9 +69,10 @@ test("what is stored becomes lines, the last word about each, in its first place
     event(2, "tool", { call_id: "t", name: "x", status: "started", arguments: { a: 1 } }),
     event(3, "transcript", { role: "assistant", item_id: "a", text: "Hi", final: true }),
     event(4, "transcript", { role: "user", item_id: "u", text: "Hello", final: true }),
-    event(5, "tool", { call_id: "t", name: "x", status: "finished", output: "ok" }),
-    event(6, "joined", { client_id: "c" }),
-    event(7, "transcript", { role: "assistant", item_id: "b", text: "  " }),
+    event(5, "tool", { call_id: "t", name: "x", status: "output", output: "for the model" }),
+    event(6, "tool", { call_id: "t", name: "x", status: "finished", detail: "ok" }),
+    event(7, "joined", { client_id: "c" }),
+    event(8, "transcript", { role: "assistant", item_id: "b", text: "  " }),
   ]);
 
   const lines = talk.map(({ entry }) => [entry.role, entry.text, entry.status]);
