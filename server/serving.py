@@ -91,8 +91,9 @@ class BridgeServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second, from uvicorn."""
-        if self._n_signals and not self.should_exit:
-            self.should_exit = self._has_drained(time.monotonic())
+        # Never set to false here: a second signal may come while this runs.
+        if self._n_signals and self._has_drained(time.monotonic()):
+            self.should_exit = True
         return await super().on_tick(counter)
 
     def _has_drained(self, now_s: float) -> bool:
