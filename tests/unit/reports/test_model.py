@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from reports.model import Check, Outcome, Run, distribution, json_schema, overall
+from reports.model import (
+    Check,
+    LoadPoint,
+    Outcome,
+    Run,
+    distribution,
+    json_schema,
+    overall,
+)
 from tests.unit.reports.runs import whole_run
 
 PUBLISHED = Path(__file__).parents[3] / "reports" / "result.schema.json"
@@ -67,6 +75,12 @@ def test_nothing_measured_has_no_figures_but_a_reason() -> None:
     found = distribution("x", [], reason="no fake")
 
     assert (found.n, found.p50, found.reason) == (0, None, "no fake")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_json_cannot_say_is_refused_where_it_is_made(value: float) -> None:
+    with pytest.raises(ValidationError):
+        LoadPoint(x=1, value=value)
 
 
 def check(outcome: Outcome) -> Check:
