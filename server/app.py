@@ -54,6 +54,7 @@ from server.sessions.prices import read_prices
 from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
 from server.sessions.session import Session
 from server.settings import Settings
+from server.store.engine import parse_url
 from server.store.store import Store, StoreConfig, now_ms, open_store
 from server.tools.config import ToolsConfig
 from server.tools.kit import ToolKit
@@ -108,6 +109,8 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
     )
+    # Now rather than in the lifespan, where nobody could say it in one line.
+    parse_url(_store_config(settings).database_url, settings.data_dir)
     app.state.registry = None
     app.state.store = None
     app.state.on_error = None

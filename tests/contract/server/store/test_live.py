@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from contextlib import aclosing
 from pathlib import Path
@@ -15,6 +16,7 @@ from server.store.live import QUEUE_EVENTS
 from server.store.records import RecordingRecord, SessionRecord, UsageRecord
 from server.store.retention import DAY_MS, Retention
 from server.store.store import Store, StoreConfig, now_ms, open_store
+from tests.support.postgres import Cluster
 from tests.support.stores import said
 
 FLUSH_S = 10.0
@@ -238,6 +240,53 @@ async def test_a_server_starts_and_records_while_its_database_is_away(
         await store.tidy()
         page = await store.queries.events("ada", "c1", limit=10)
     assert [e.data()["text"] for e in page.events] == ["while it was away"]
+
+
+async def test_postgresql_goes_away_in_mid_write_and_comes_back(
+    cluster: Cluster,
+    tables_in_postgres: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Calls go on, what was acknowledged meanwhile is there, all of it once."""
+    monkeypatch.setattr("server.store.changes.FLUSH_TIMEOUT_S", 0.2)
+    url = await asyncio.to_thread(cluster.new_database, tables_in_postgres)
+    name = url.partition("?")[0].rsplit("/", 1)[1]
+
+    async def admit(yes: bool) -> None:
+        statement = f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {str(yes).lower()}'
+        await asyncio.to_thread(cluster.execute, statement)
+        kick = f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE datname = '{name}'"""
+        await asyncio.to_thread(cluster.execute, kick)
+
+    async with open_store(StoreConfig(tmp_path / "store", url)) as store:
+        following = asyncio.create_task(_read(store, 0, 150))
+        for n in range(150):
+            store.writer.record(said(str(n)))
+            if n == 50:
+                await asyncio.sleep(0.15)
+                await admit(False)
+            if n == 100:
+                receipt = await store.writer.store(said("acknowledged"))
+                away = await store.health()
+                with pytest.raises(StoreUnavailableError):
+                    await store.changes.delete("ada", "c1")
+                await admit(True)
+            await asyncio.sleep(0.002)
+        await store.writer.flush(FLUSH_S)
+        page = await store.queries.events("ada", "c1", limit=200)
+        back = await store.health()
+        with contextlib.suppress(StoreUnavailableError):
+            await following
+    await asyncio.to_thread(cluster.drop, url)
+
+    expected = [str(n) for n in range(150)]
+    expected.insert(101, "acknowledged")
+    assert [e.data()["text"] for e in page.events] == expected
+    assert [e.seq for e in page.events] == list(range(1, 152))
+    assert receipt.durable == "journal"
+    assert (away.status, back.status) == ("degraded", "ok")
 
 
 def _recording(
