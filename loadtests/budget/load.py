@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from loadtests.budget.translation import Cost
+from loadtests.budget.translation import Band, Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,12 @@ class Load:
     """Of the window in which everybody talked."""
     processes: tuple[ProcessCost, ...] = ()
     """The bridge's own; the fake and the callers are no part of it."""
+    cold_rss_mb: float = 0.0
+    """Of the same processes before any call."""
     idle_rss_mb: float = 0.0
-    """Of the same processes after a first call, without sessions."""
+    """Of the same processes after the warm-up calls, without sessions."""
+    warm_sessions: int = 0
+    """Warm-up calls at the same time: what they needed was kept and is used again."""
     good_calls: int = 0
     failed_calls: int = 0
     failures: tuple[str, ...] = ()
@@ -60,9 +64,17 @@ class Load:
         return self.cost.total_ms / self.sessions
 
     @property
-    def mb_per_session(self) -> float:
-        """What each session adds to the memory."""
-        return max(0.0, self.rss_mb - self.idle_rss_mb) / self.sessions
+    def mb_per_session(self) -> Band:
+        """What each session adds to the memory.
+
+        At least what came on top of the warm bridge, for those sessions that found no
+        memory of an earlier one; at most everything since the bridge was started, what
+        is loaded once included.
+        """
+        high = max(0.0, self.rss_mb - self.cold_rss_mb) / self.sessions
+        grown = max(0.0, self.rss_mb - self.idle_rss_mb)
+        low = grown / max(1, self.sessions - self.warm_sessions)
+        return Band.between(min(low, high), max(low, high))
 
     @property
     def busiest(self) -> ProcessCost | None:

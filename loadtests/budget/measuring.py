@@ -8,7 +8,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +119,9 @@ def _measure(
     fake_url: str | None,
 ) -> Load:
     plan.progress(f"{sessions} sessions: warming up")
-    n_media = sum(p.role.startswith("media") for p in _read(reader).own)
-    _talk_briefly(plan, pool, max(1, n_media))
+    cold = _read(reader)
+    n_warm = max(1, sum(p.role.startswith("media") for p in cold.own))
+    _talk_briefly(plan, pool, n_warm)
     book.begin()
     idle = _read(reader)
     _fake(fake_url, "POST", "/fake/v1/lateness/reset")
@@ -148,28 +149,30 @@ def _measure(
         doubts.append("the fake cannot be asked how late it was")
     if n_connected < sessions and not book.tally.calls["failed"]:
         doubts.append(f"only {n_connected} of {sessions} calls were connected")
-    readings = (idle, before, after)
-    return _load(sessions, readings, book.tally, doubts, fake_late_ms)
+    return _load(
+        Load(
+            sessions=sessions,
+            seconds=after.at_s - before.at_s,
+            processes=process_costs(before, after),
+            cold_rss_mb=cold.rss_bytes / 1e6,
+            idle_rss_mb=idle.rss_bytes / 1e6,
+            warm_sessions=n_warm,
+            fake_late_ms=fake_late_ms,
+        ),
+        book.tally,
+        doubts,
+    )
 
 
-def _load(
-    sessions: int,
-    readings: tuple[HostReading, HostReading, HostReading],
-    tally: Tally,
-    doubts: list[str],
-    fake_late_ms: float | None,
-) -> Load:
-    idle, before, after = readings
+def _load(costs: Load, tally: Tally, doubts: list[str]) -> Load:
+    """What it cost, with what the calls were like."""
     unclear = tally.calls["inconclusive"] + tally.broken.total()
-    if unclear > MAX_INCONCLUSIVE * sessions:
+    if unclear > MAX_INCONCLUSIVE * costs.sessions:
         reasons = [r for r, _ in (tally.doubts + tally.broken).most_common(3)]
         doubts.append(f"{unclear} calls inconclusive: {', '.join(reasons)}")
     late = tally.figures.get(GENERATOR_LATE)
-    return Load(
-        sessions=sessions,
-        seconds=after.at_s - before.at_s,
-        processes=process_costs(before, after),
-        idle_rss_mb=idle.rss_bytes / 1e6,
+    return replace(
+        costs,
         good_calls=tally.calls["good"],
         failed_calls=tally.calls["failed"],
         failures=tuple(tally.failures),
@@ -180,7 +183,6 @@ def _load(
             if name in tally.figures and tally.figures[name].values
         },
         generator_late_ms=max(late.values) if late and late.values else None,
-        fake_late_ms=fake_late_ms,
     )
 
 

@@ -119,8 +119,9 @@ def _load(judged: Judged, translator: Translator) -> dict[str, Any]:
             "system_ms_per_s": round(load.cost.system_ms, 2),
             "cpu_ms_per_session_s": round(load.ms_per_session_s, 2),
             "rss_mb": round(load.rss_mb, 1),
+            "cold_rss_mb": round(load.cold_rss_mb, 1),
             "idle_rss_mb": round(load.idle_rss_mb, 1),
-            "rss_mb_per_session": round(load.mb_per_session, 2),
+            "rss_mb_per_session": _band(load.mb_per_session),
             "processes": [
                 {
                     "role": process.role,
@@ -216,8 +217,9 @@ def _headlines(facts: BudgetFacts) -> tuple[Headline, ...]:
         found.append(
             Headline(
                 label="memory per session",
-                value=f"{last.load.mb_per_session:.1f}",
+                value=f"{last.load.mb_per_session.high:.1f}",
                 unit="MB",
+                note="at most",
             )
         )
     if facts.carries is not None:
@@ -275,7 +277,7 @@ def _costs(facts: BudgetFacts) -> TableBlock:
                 str(judged.device_ms * (1 / load.sessions)),
                 str(judged.device_ms * per_device),
                 str(judged.busiest_ms * 0.1),
-                f"{load.mb_per_session:.1f}",
+                str(load.mb_per_session),
                 "yes" if load.is_reliable else "; ".join(load.doubts),
             )
         )

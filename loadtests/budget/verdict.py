@@ -74,15 +74,13 @@ class Judged:
 
 def judge_load(load: Load, translator: Translator) -> Judged:
     """Translate one load."""
-    busiest = load.busiest
-    nothing = Band.exactly(0.0)
-    return Judged(
-        load=load,
-        device_ms=translator.there(load.cost, load.sessions),
-        busiest_ms=translator.there(busiest.cost, load.sessions)
-        if busiest is not None
-        else nothing,
-    )
+    busiest, total_ms = load.busiest, load.cost.total_ms
+    busiest_ms = Band.exactly(0.0)
+    if busiest is not None and total_ms > 0:
+        # It carried its share of the sessions, and of the work they make.
+        carried = load.sessions * busiest.cost.total_ms / total_ms
+        busiest_ms = translator.there(busiest.cost, carried)
+    return Judged(load, translator.there(load.cost, load.sessions), busiest_ms)
 
 
 def outcome_of(band: Band, limit: float) -> Outcome:
@@ -193,7 +191,7 @@ def _memory_checks(judged: Sequence[Judged], profile: Profile) -> list[Check]:
     Memory is not translated: pointers and buffers are as large on every 64-bit system.
     """
     load = max(judged, key=lambda j: j.load.sessions).load
-    band = Band.exactly(load.mb_per_session)
+    band = load.mb_per_session
     name = f"memory per session at {load.sessions}"
     limits = profile.limits
     return [

@@ -29,6 +29,7 @@ def load(sessions: int, ms_per_session_s: float = 5.0, **changes: object) -> Loa
         "sessions": sessions,
         "seconds": 10.0,
         "processes": (ProcessCost("front", cost, 100.0 + sessions),),
+        "cold_rss_mb": 100.0,
         "idle_rss_mb": 100.0,
         "good_calls": sessions,
     }
@@ -135,6 +136,15 @@ def test_too_much_memory_fails() -> None:
 
     assert found.outcome is Outcome.FAIL
     assert "memory per session at 10 30 MB" in found.words
+
+
+def test_memory_is_at_least_what_came_later_and_at_most_all_of_it() -> None:
+    one = load(10, cold_rss_mb=50.0, idle_rss_mb=100.0, warm_sessions=4)
+
+    band = one.mb_per_session
+
+    assert one.rss_mb == 110.0
+    assert (band.low, band.high) == pytest.approx((10 / 6, 6.0))
 
 
 def test_an_aim_that_is_missed_fails_nothing() -> None:
