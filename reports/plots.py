@@ -86,7 +86,7 @@ def cdf(block: CdfBlock, ident: str) -> str:
         axes.set_ylim(0, 100.5)
         axes.set_xlabel(block.unit)
         axes.set_ylabel("per cent at or below")
-        axes.set_yticks([0, 25, 50, 75, 95, 100])
+        axes.set_yticks([0, 25, 50, 75, 95])
         axes.legend(loc="upper left")
 
     return _svg(draw, 3.1, ident)
@@ -132,7 +132,9 @@ def waterfall(block: WaterfallBlock, ident: str) -> str:
         axes.set_xlabel("ms (bar: median, thin: to the 95th percentile)")
         axes.grid(visible=False, axis="y")
         if len(block.paths) > 1:
-            axes.legend(loc="upper right")
+            axes.legend(
+                loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(block.paths)
+            )
 
     height = 0.75 + len(rows) * max(0.34, 0.2 * len(block.paths))
     return _svg(draw, height, ident)
@@ -341,7 +343,7 @@ def history(block: HistoryBlock, ident: str) -> str:
             labels = [p.revision[:7] or p.at[5:10] for p in series.points]
             step = -(-len(labels) // 12)
             axes.set_xticks(list(x)[::step], labels[::step], fontsize=7.5)
-        figure.subplots_adjust(hspace=0.75)
+        figure.set_layout_engine("constrained")
 
     return _svg(draw, 0.5 + 1.35 * len(block.series), ident)
 
@@ -369,7 +371,7 @@ def comparison(block: ComparisonBlock, ident: str) -> str | None:
         )[:, 0]
         for axes, (unit, rows) in zip(panels, groups, strict=True):
             _forest(axes, rows, unit)
-        figure.subplots_adjust(hspace=0.55)
+        figure.set_layout_engine("constrained")
 
     height = sum(0.34 * len(rows) + 0.7 for _, rows in groups)
     return _svg(draw, height, ident)
