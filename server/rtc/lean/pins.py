@@ -9,6 +9,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import aioice.ice
+import pylibsrtp
 from aiortc import RTCRtpReceiver, RTCRtpSender, RTCSctpTransport
 from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter
 from OpenSSL import SSL
@@ -51,6 +52,7 @@ OPENSSL = (
     "SSL_read",
     "SSL_write",
 )
+SRTP = ("srtp_protect", "srtp_unprotect")
 
 
 def problem() -> str | None:
@@ -70,6 +72,10 @@ def problem() -> str | None:
     for name in OPENSSL:
         if not hasattr(library, name):
             return f"pyOpenSSL does not show {name}"
+    srtp = getattr(pylibsrtp, "lib", None)
+    for name in SRTP:
+        if not hasattr(srtp, name):
+            return f"pylibsrtp does not show {name}"
     return None if libopus.load() is not None else "there is no libopus"
 
 

@@ -5,12 +5,12 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import pylibsrtp
 from aioice.ice import CandidatePair, Connection
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from OpenSSL import SSL
 
 from server.rtc.lean.sockets import MediaSocket, poller_of
+from server.rtc.lean.srtp import Cipher
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +67,8 @@ class Wire:
         self._into, self._from = tls._into_ssl, tls._from_ssl
         self._buffer = _ffi.new("char[]", _BUFFER_BYTES)
         self._view = _ffi.buffer(self._buffer)
-        self._unprotect = self.dtls._rx_srtp.unprotect
-        self._protect = self.dtls._tx_srtp.protect
+        self._unprotect = Cipher(self.dtls._rx_srtp).unprotect
+        self._protect = Cipher(self.dtls._tx_srtp).protect
         self._protect_rtcp = self.dtls._tx_srtp.protect_rtcp
 
     def take_over(self) -> None:
@@ -122,7 +122,9 @@ class Wire:
 
     def send_rtp(self, packet: bytes) -> None:
         """Encrypt and send one RTP packet."""
-        self.send(self._protect(packet))
+        datagram = self._protect(packet)
+        if datagram is not None:
+            self.send(datagram)
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send one compound RTCP packet."""
@@ -166,11 +168,9 @@ class Wire:
     def _receive_rtp(self, datagram: bytes) -> None:
         if self.on_rtp is None:
             return
-        try:
-            packet = self._unprotect(datagram)
-        except (pylibsrtp.Error, ValueError):
-            return  # forged, repeated, or of another connection on this port
-        self.on_rtp(packet)
+        packet = self._unprotect(datagram)
+        if packet is not None:  # else: forged, repeated, or not of this connection
+            self.on_rtp(packet)
 
     def _receive_record(self, datagram: bytes) -> None:
         if _lib.BIO_write(self._into, datagram, len(datagram)) <= 0:

@@ -10,6 +10,7 @@ import inspect
 import logging
 from collections.abc import Iterator
 
+import pylibsrtp
 import pytest
 from aioice.ice import Connection, StunProtocol
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSctpTransport
@@ -17,8 +18,9 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcpeerconnection import RTCPeerConnection as Implementation
 from OpenSSL import SSL
 
-from server.rtc.lean import pins
+from server.rtc.lean import pins, rtp
 from server.rtc.lean.path import LeanPath
+from server.rtc.lean.srtp import TRAILER_BYTES, Cipher
 from server.rtc.path import media_path
 from server.rtc.plain import PlainPath
 
@@ -152,3 +154,37 @@ def test_datagrams_come_by_attribute_and_a_none_ends_the_receiving_task() -> Non
     assert tls._ssl is not None
     assert tls._into_ssl is not None
     assert tls._from_ssl is not None
+
+
+def test_srtp_sessions_show_their_keys_and_libsrtp_its_functions() -> None:
+    """server/rtc/lean/srtp.py"""
+    policy = pylibsrtp.Policy(
+        key=bytes(range(30)), ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND
+    )
+    other = pylibsrtp.Policy(
+        key=bytes(range(30)), ssrc_type=pylibsrtp.Policy.SSRC_ANY_INBOUND
+    )
+    ours, theirs = Cipher(pylibsrtp.Session(policy)), pylibsrtp.Session(other)
+    packet = rtp.pack(96, 7, 960, 0x11223344, b"payload")
+
+    datagram = ours.protect(packet)
+
+    assert datagram is not None
+    assert theirs.unprotect(datagram) == packet
+    receiver = Cipher(pylibsrtp.Session(other))
+    assert receiver.unprotect(datagram) == packet
+    assert receiver.unprotect(datagram) is None, "a repeated packet is refused"
+    assert receiver.unprotect(b"\x80" + bytes(40)) is None, "and a forged one"
+    assert receiver.unprotect(bytes(5000)) is None
+    assert ours.protect(bytes(2000)) is None
+    assert pylibsrtp.SRTP_MAX_TRAILER_LEN <= TRAILER_BYTES
+    assert hasattr(pylibsrtp.Session(policy), "_srtp")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_libsrtp_without_its_functions_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pins, "SRTP", ("srtp_gone",))
+
+    assert pins.problem() == "pylibsrtp does not show srtp_gone"
