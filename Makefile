@@ -5,7 +5,7 @@ PORT ?= 8000
 PACKAGES := server simulator fake_openai loadtests reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-browser bench compare calibrate parity load load-proof soak lint types format speech clean
+.PHONY: help run test test-unit test-browser test-firefox test-hidden-tab lighthouse screenshots bench compare calibrate parity load load-proof soak lint types format speech clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -28,6 +28,26 @@ test-browser: ## the tests in a real Chromium
 	@scripts/environment.sh $(VENV) test,browser,speech
 	@scripts/browser.sh
 	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
+
+test-firefox: ## the page in Debian's Firefox, on virtual sound hardware
+	@scripts/environment.sh $(VENV) test,browser,speech
+	@scripts/browser.sh firefox
+	$(BIN)/python -m pytest tests/firefox $(PYTEST_ARGS)
+
+test-hidden-tab: ## half an hour in a hidden tab with stalls: the delay must not grow
+	@scripts/environment.sh $(VENV) test,browser,speech
+	@scripts/browser.sh
+	HIDDEN_TAB_MINUTES=$(or $(MINUTES),30) $(BIN)/python -m pytest -s tests/browser/test_hidden_tab.py $(PYTEST_ARGS)
+
+lighthouse: ## every view of the page, phone and desk: accessibility and best practices >= 95
+	@scripts/environment.sh $(VENV) test,browser,speech
+	@scripts/browser.sh
+	$(BIN)/python scripts/lighthouse.py $(LIGHTHOUSE_ARGS)
+
+screenshots: ## every view of the page, phone and desk, light and dark, into docs/screenshots
+	@scripts/environment.sh $(VENV) test,browser,speech
+	@scripts/browser.sh
+	$(BIN)/python scripts/make_screenshots.py $(SCREENSHOTS_ARGS)
 
 bench: ## micro-benchmarks, then calls through bridge and fake with the figures they cost
 	@scripts/environment.sh $(VENV) test,browser,speech
@@ -61,19 +81,21 @@ parity: ## the same calls through the page in Chromium and the simulator, compar
 	$(BIN)/python -m tests.bench.browser_parity $(PARITY_ARGS)
 	$(BIN)/python -m tests.bench.browser_parity --network wifi-bad $(PARITY_ARGS)
 
-lint: ## ruff: rules and formatting
+lint: ## ruff and, for the page, eslint
 	@scripts/environment.sh $(VENV) test,browser,speech
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@scripts/page_tools.sh eslint web tests/browser/js scripts/page_tools/eslint.config.js
 
 format: ## let ruff mend what it can
 	@scripts/environment.sh $(VENV) test,browser,speech
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: ## mypy, strict
+types: ## mypy, strict, and for the page tsc
 	@scripts/environment.sh $(VENV) test,browser,speech
 	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+	@scripts/page_tools.sh tsc
 
 speech: ## make the committed speech files again (needs flite and espeak-ng)
 	@scripts/environment.sh $(VENV) test,browser,speech

@@ -84,6 +84,7 @@ class PageClient:
         """Binary messages of the page, in order of arrival."""
         self.echoes = False
         """Whether audio is sent back as it comes."""
+        self._held: list[bytes] | None = None
         self._changed = asyncio.Condition()
 
     @property
@@ -150,6 +151,14 @@ class PageClient:
             await asyncio.sleep(begun_s + n * FRAME_S - loop.time())
             self.burst(pcm[start : start + FRAME_SAMPLES])
 
+    async def stall(self, seconds: float) -> None:
+        """Hold the echo back, as a network does, then send all of it at once."""
+        self._held = []
+        await asyncio.sleep(seconds)
+        held, self._held = self._held, None
+        for message in held:
+            self.channels["audio"].send(message)
+
     async def wait_for(self, kind: str) -> Json:
         """The first message of this kind, waiting for it if it has not come yet."""
         message: Json = await self.wait_until(
@@ -169,7 +178,9 @@ class PageClient:
         async def _(message: str | bytes) -> None:
             if isinstance(message, bytes):
                 self.frames.append(message)
-                if self.echoes:
+                if self._held is not None:
+                    self._held.append(message)
+                elif self.echoes:
                     channel.send(message)
             else:
                 self._take(json.loads(message))

@@ -30,7 +30,7 @@ RATE_HZ = 24_000
 PATIENCE_MS = 10_000
 """How long a test waits for something the page should show."""
 
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -162,7 +162,7 @@ async def chromium(
     browser = await playwright.chromium.launch(
         executable_path=CHROMIUM,
         headless=True,
-        args=[*_FLAGS, f"--use-file-for-fake-audio-capture={microphone.path}%noloop"],
+        args=[*FLAGS, f"--use-file-for-fake-audio-capture={microphone.path}%noloop"],
     )
     try:
         yield browser
