@@ -42,6 +42,9 @@ class ResponseScheduler:
         self._running: set[str] = set()
         self._request: _Request | None = None
         self._refusable: _Request | None = None
+        """A request that may have brought the last response, or may yet be refused."""
+        self._echoes = False
+        """Whether the service is known to return our mark."""
         self._seen_by_active: frozenset[str] = frozenset()
         self._n_requests = 0
 
@@ -91,8 +94,9 @@ class ResponseScheduler:
         """The service has the output of call `key`, or the item `key`."""
         if key in self._waiting:
             self._waiting[key] = True
-        elif self._request is not None and key in self._request.inputs:
-            self._request.inputs[key] = True
+        for request in (self._request, self._refusable):
+            if request is not None and key in request.inputs:
+                request.inputs[key] = True
 
     def speech_started(self) -> None:
         """The user has the floor."""
@@ -122,8 +126,9 @@ class ResponseScheduler:
         Inputs without an answer keep waiting; those of a request that brought no
         response begin to wait again.
         """
-        if self._request is not None:
-            self._waiting.update(self._request.inputs)
+        for request in (self._refusable, self._request):
+            if request is not None:
+                self._waiting.update(request.inputs)
         self._request = self._refusable = None
         self._seen_by_active = frozenset()
         self.active_id = None
@@ -138,10 +143,13 @@ class ResponseScheduler:
         request = self._request
         if request is not None:
             acknowledged |= {key for key, known in request.inputs.items() if known}
-            if request_id in (request.event_id, None):
-                # Ours, or the service does not echo metadata: then a refusal that
-                # names our event may still follow.
-                self._refusable = request if request_id is None else None
+            if request_id == request.event_id:
+                self._echoes = True
+                self._request = self._refusable = None
+            elif request_id is None and not self._echoes:
+                # Ours, or not: perhaps the service does not echo metadata. A refusal
+                # that names our event may still follow, also after this response.
+                self._refusable = request
                 self._request = None
         self._seen_by_active = frozenset(acknowledged)
         for key in acknowledged:
@@ -151,7 +159,6 @@ class ResponseScheduler:
         """A response ended; one that never began changes nothing."""
         if response_id == self.active_id:
             self.active_id = None
-            self._refusable = None
 
     def request_failed(self, event_id: str, code: str) -> bool:
         """An error names one of our events; True when it was our request."""
@@ -171,9 +178,11 @@ class ResponseScheduler:
 
     def next_request(self, now_s: float) -> str | None:
         """The event id to send `response.create` with now, or None: not now."""
-        request = self._request
-        if request is not None and now_s - request.sent_at_s > CREATE_PATIENCE_S:
+        oldest_s = now_s - CREATE_PATIENCE_S
+        if self._request is not None and self._request.sent_at_s < oldest_s:
             self._request = None
+        if self._refusable is not None and self._refusable.sent_at_s < oldest_s:
+            self._refusable = None
         ended = self._speech_ended_at_s
         if ended is not None and now_s - ended >= VAD_PATIENCE_S:
             self._speech_ended_at_s = None
