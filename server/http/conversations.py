@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from server.auth.principal import ApiPrincipal
+from server.errors import RecordingNotFoundError
 from server.http.answers import body, errors
 from server.http.body import Name, read_json
 from server.http.stored import (
@@ -24,7 +25,7 @@ from server.http.stored import (
     to_ms,
 )
 from server.store import export, records
-from server.store.events import ConversationSummary
+from server.store.events import ConversationSummary, StoredRecording
 from server.store.queries import MAX_MEMORY_CHARS
 from server.store.store import Store
 
@@ -230,6 +231,7 @@ async def read_events(
     "/{conversation_id}/events",
     status_code=201,
     responses={
+        200: {"model": EventStored, "description": "It was there already"},
         202: {"model": EventStored, "description": "Safe, but not numbered yet"},
         **errors(400, 408, 413, 415, 422, 503),
     },
@@ -281,20 +283,29 @@ async def export_conversation(
     store: OwnStore,
     principal: ApiPrincipal,
     format: Annotated[export.Format, Query()] = "json",
+    recording: Annotated[str | None, Query(max_length=64)] = None,
 ) -> StreamingResponse:
-    """The whole conversation as a file."""
+    """The whole conversation as a file; or subtitles that fit a recording of it."""
     summary = await store.queries.conversation(principal.owner, conversation_id)
+    fits = None
+    if recording is not None:
+        fits = await store.queries.recording(principal.owner, recording)
+        if fits.conversation_id != conversation_id:
+            raise RecordingNotFoundError
     name = "".join(c if c.isascii() and c.isalnum() else "-" for c in conversation_id)
     file = f"conversation-{name}.{export.SUFFIXES[format]}"
     return StreamingResponse(
-        _document(store, summary, format),
+        _document(store, summary, format, fits),
         media_type=export.MEDIA_TYPES[format],
         headers={"Content-Disposition": f'attachment; filename="{file}"'},
     )
 
 
 async def _document(
-    store: Store, summary: ConversationSummary, format: export.Format
+    store: Store,
+    summary: ConversationSummary,
+    format: export.Format,
+    recording: StoredRecording | None,
 ) -> AsyncIterator[str]:
     """A document in pieces; only what was said is kept, where a format needs it all."""
     head, tail, is_first = "", "", True
@@ -319,6 +330,8 @@ async def _document(
             elif (utterance := export.utterance(event)) is not None:
                 said.append(utterance)
         yield "".join(parts)
+    if recording is not None:
+        said = export.heard_in(recording, said)
     if format in ("srt", "vtt"):
         for cue in export.srt(said) if format == "srt" else export.vtt(said):
             yield cue

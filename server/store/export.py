@@ -6,10 +6,15 @@ Everything is streamed in pieces, so that a long conversation takes no memory.
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from server.store.events import ConversationSummary, StoredEvent, iso
+from server.store.events import (
+    ConversationSummary,
+    StoredEvent,
+    StoredRecording,
+    iso,
+)
 
 Format: TypeAlias = Literal["json", "markdown", "srt", "vtt"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -25,9 +30,8 @@ SUFFIXES: dict[Format, str] = {
     "vtt": "vtt",
 }
 MIN_CUE_MS = 1_000
-MAX_CUE_MS = 10_000
 MS_PER_CHAR = 60
-"""Reading speed: about 17 characters a second, the subtitlers' rule."""
+"""About 17 characters a second: how fast people talk, and can read."""
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|])")
 
 
@@ -43,7 +47,7 @@ class Utterance:
     session_id: str | None
     start_ms: int
     """When it began on the session's timeline; UTC when it belongs to none."""
-    end_ms: int | None = None
+    end_ms: int
 
 
 def json_parts(
@@ -85,39 +89,65 @@ def utterance(event: StoredEvent) -> Utterance | None:
         return None
     role = str(data.get("role") or event.source)
     speaker = str(data.get("name") or ("Assistant" if role == "assistant" else "User"))
-    heard_ms = event.session_ms if event.session_ms is not None else event.at_ms
-    start_ms = _int_or_none(data.get("start_ms"))
-    if start_ms is None or start_ms > heard_ms:
-        start_ms = heard_ms
+    told_ms = event.session_ms if event.session_ms is not None else event.at_ms
+    start_ms, end_ms = _place(role, text, _int_or_none(data.get("start_ms")), told_ms)
     return Utterance(
         role,
         speaker,
         text,
-        event.at_ms - (heard_ms - start_ms),  # the event is its end
+        event.at_ms - told_ms + start_ms,
         event.session_id,
         start_ms,
-        _int_or_none(data.get("end_ms")),
+        end_ms,
     )
 
 
-def cues(said: Sequence[Utterance]) -> Iterator[tuple[int, int, Utterance]]:
-    """(start_ms, end_ms, utterance) for subtitles, never overlapping.
+def _place(
+    role: str, text: str, first_word_ms: int | None, told_ms: int
+) -> tuple[int, int]:
+    """When something was said, from when its words became known.
 
-    Several sessions of one conversation follow one another, each beginning where the
-    clock on the wall says; one session alone begins at 0, as its recording does.
+    The assistant's words come with the beginning of its voice, and faster than it
+    talks. A user's words come when they have ended, mostly all at once.
+    """
+    lasts_ms = max(MIN_CUE_MS, len(text) * MS_PER_CHAR)
+    if first_word_ms is None or first_word_ms > told_ms:
+        first_word_ms = told_ms
+    if role == "assistant":
+        return first_word_ms, max(told_ms, first_word_ms + lasts_ms)
+    return max(0, min(first_word_ms, told_ms - lasts_ms)), told_ms
+
+
+def heard_in(recording: StoredRecording, said: Sequence[Utterance]) -> list[Utterance]:
+    """What was said in a recording, on the timeline of its file."""
+    shift_ms = recording.session_ms
+    return [
+        replace(one, start_ms=one.start_ms - shift_ms, end_ms=one.end_ms - shift_ms)
+        for one in said
+        if one.session_id == recording.session_id
+        and one.end_ms > shift_ms
+        and one.start_ms < shift_ms + recording.duration_ms
+    ]
+
+
+def cues(said: Sequence[Utterance]) -> Iterator[tuple[int, int, Utterance]]:
+    """(start_ms, end_ms, utterance) for subtitles, by when they began.
+
+    People talk at the same time, so cues of different speakers may overlap; those of
+    one speaker never do. Several sessions of one conversation follow one another as
+    the clock on the wall says; one session alone begins at 0, as its timeline does.
     """
     if not said:
         return
     ordered = sorted(_on_one_line(said), key=lambda pair: pair[0])
-    for index, (start_ms, one) in enumerate(ordered):
-        reading_ms = len(one.text) * MS_PER_CHAR
-        if one.end_ms is not None and one.end_ms > one.start_ms:
-            lasts_ms = one.end_ms - one.start_ms
-        else:
-            lasts_ms = min(MAX_CUE_MS, max(MIN_CUE_MS, reading_ms))
-        end_ms = start_ms + lasts_ms
-        if index + 1 < len(ordered):
-            end_ms = min(end_ms, max(ordered[index + 1][0], start_ms + 1))
+    following: dict[str, int] = {}
+    ends_ms: list[int] = []
+    for start_ms, one in reversed(ordered):
+        end_ms = start_ms + one.end_ms - one.start_ms
+        end_ms = min(end_ms, following.get(one.speaker, end_ms))
+        ends_ms.append(max(end_ms, start_ms + 1))
+        following[one.speaker] = start_ms
+    for (start_ms, one), end_ms in zip(ordered, reversed(ends_ms), strict=True):
         yield start_ms, end_ms, one
 
 
@@ -149,9 +179,12 @@ def _on_one_line(said: Sequence[Utterance]) -> list[tuple[int, Utterance]]:
 def _remark(event: StoredEvent) -> str:
     data = event.data()
     match event.type:
-        case "tool" | "function_call" | "function_result":
-            words = (data.get("name") or data.get("tool"), data.get("status"))
-            return "tool " + " ".join(str(word) for word in words if word)
+        case "tool" if data.get("status") in ("finished", "failed", "denied"):
+            outcome = f"{data.get('name', 'tool')} {data['status']}"
+            detail = data.get("detail")
+            return f"{outcome}: {detail}" if detail else outcome
+        case "recording":
+            return "recording began" if data.get("on") else "recording ended"
         case "joined" | "left":
             return f"{data.get('name') or 'somebody'} {event.type}"
         case "text":

@@ -249,7 +249,7 @@ async def test_export_has_everything_in_every_format(api: Api) -> None:
     assert [e["seq"] for e in document["events"]] == [1, 2, 3, 4]
     assert found["markdown"].text.startswith("# Conversation\n")
     assert r"\<tags\>" in found["markdown"].text
-    assert "00:00:04,000 --> 00:00:0" in found["srt"].text
+    assert "--> 00:00:04,000\nUser: line 1" in found["srt"].text
     assert found["vtt"].text.startswith("WEBVTT\n\n")
     assert "&lt;tags&gt;" in found["vtt"].text
     for kind in ("srt", "vtt"):
@@ -259,6 +259,29 @@ async def test_export_has_everything_in_every_format(api: Api) -> None:
         'filename="conversation-c1.srt"' in found["srt"].headers["content-disposition"]
     )
     assert unknown.status_code == 422
+
+
+async def test_subtitles_fit_the_recording_they_are_asked_for(api: Api) -> None:
+    store = api.store
+    for text, session_id, session_ms in (
+        ("before", "s1", 9_000),
+        ("in the middle", "s1", 11_000),
+        ("of another session", "s2", 11_000),
+        ("after it", "s1", 20_000),
+    ):
+        record = said(
+            text, conversation_id="c", session_id=session_id, session_ms=session_ms
+        )
+        store.writer.record(record)
+    store.writer.record(_recording("r1", "recording", session_ms=9_500))
+    store.writer.record(_recording("r1", "finished", session_ms=9_500))
+    await store.writer.flush(FLUSH_S)
+    async with api.of("ada") as http:
+        url = "/conversations/c/export?format=srt&recording="
+        subtitles = (await http.get(f"{url}r1")).text
+        unknown = await http.get(f"{url}r2")
+    assert subtitles == "1\n00:00:00,500 --> 00:00:01,500\nUser: in the middle\n\n"
+    assert unknown.status_code == 404
 
 
 async def test_erasing_leaves_nothing_of_what_was_said(api: Api) -> None:
@@ -341,7 +364,9 @@ async def test_recordings_are_listed_played_in_ranges_and_deleted(api: Api) -> N
     assert not (store.recordings_dir / "r1.ogg").exists()
 
 
-def _recording(recording_id: str, state: Any) -> RecordingRecord:
+def _recording(
+    recording_id: str, state: Any, *, session_ms: int = 0
+) -> RecordingRecord:
     return RecordingRecord(
         recording_id,
         "ada",
@@ -353,7 +378,7 @@ def _recording(recording_id: str, state: Any) -> RecordingRecord:
         f"{recording_id}.ogg",
         state,
         1_700_000_000_000,
-        0,
-        duration_ms=2_000,
-        size_bytes=10,
+        session_ms,
+        duration_ms=0 if state == "recording" else 2_000,
+        size_bytes=0 if state == "recording" else 10,
     )
