@@ -103,10 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         model_url = far_ends.hear()["model_url"]
         if options.loss is not None:
             order = {"loss": options.loss, "seconds": options.seconds}
-            for path in paths:
-                recovery = run_recovery(far_ends, path, model_url, order, log=log)
-                recoveries.append({"path": path, **order, **recovery})
-                print(f"bench: {path}: {_recovery(recovery)}", flush=True)
+            for leg, path in itertools.product(options.legs, paths):
+                call = {**order, "leg": NAIVE_LEG[leg] if path == "reference" else leg}
+                recovery = run_recovery(far_ends, path, model_url, call, log=log)
+                recoveries.append({"path": path, **call, **recovery})
+                print(f"bench: {leg} {path}: {_recovery(recovery)}", flush=True)
         plan = itertools.product(
             () if recoveries else options.legs,
             options.sessions,
@@ -212,12 +213,12 @@ def run_recovery(
     *,
     log: Path,
 ) -> dict[str, Any]:
-    """One call on a data channel through a spell of loss.
+    """One call through a spell of loss.
 
     Raises:
         ProcessError: the call did not get there.
     """
-    call = {"leg": "datachannel", "sessions": 1, "warm_up_s": WARM_UP_S, **order}
+    call = {"sessions": 1, "warm_up_s": WARM_UP_S, **order}
     recovery: dict[str, Any] = {}
     with Bridge(path, model_url, log=log) as bridge:
         far_ends.tell({**call, "bridge_url": bridge.url})

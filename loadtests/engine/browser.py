@@ -104,6 +104,12 @@ class Browser:
             )
         return TrackAudio(wire, self._transceiver, self._uplink, self._downlink, signal)
 
+    def start_track(self, signal: Signal) -> tuple[TrackAudio, Wire]:
+        """Take the audio of a track over; with the wire under it."""
+        wire = Wire(self.pc)
+        up, down = self._uplink, self._downlink
+        return TrackAudio(wire, self._transceiver, up, down, signal), wire
+
     @property
     def channel(self) -> Any:
         """The channel `audio`; None on a track."""

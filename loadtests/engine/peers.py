@@ -34,6 +34,12 @@ GIVE_UP_FRAMES = 25
 _RTP = struct.Struct("!BBHLL")
 _FRAME = struct.Struct("!BBHL")
 """Header of pcm16.v1 and opus.v1: version, flags, sequence, timestamp."""
+FRAME_HEADER_BYTES = _FRAME.size
+
+
+def frame_header(n: int) -> bytes:
+    """The header of frame n of a stream without pauses (docs/framing.md)."""
+    return _FRAME.pack(1, 0 if n else 1, n & 0xFFFF, 480 * n & 0xFFFFFFFF)
 
 
 class Pace:
@@ -169,8 +175,7 @@ class ChannelAudio:
         """Send the next frame."""
         n, frame = self._voice.next(now_s)
         if self._has_header:
-            flags = 0 if n else 1
-            frame = _FRAME.pack(1, flags, n & 0xFFFF, 480 * n & 0xFFFFFFFF) + frame
+            frame = frame_header(n) + frame
         tsn = self._sctp._local_tsn
         self._sctp._local_tsn = (tsn + 1) & 0xFFFFFFFF
         chunk = sctp.data(tsn, self._stream, frame)
@@ -212,7 +217,7 @@ class ChannelAudio:
         down.last_frame += 1
         down.arrivals.append((down.last_frame, now_s))
         if self._has_header:
-            data = data[_FRAME.size :]
+            data = data[FRAME_HEADER_BYTES:]
         if self._ear is not None:
             at_s = onset(self._ear.decode(bytes(data)), self._ear.rate_hz)
         else:
