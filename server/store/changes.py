@@ -5,7 +5,6 @@ deleted, everything recorded before is in the database: nothing can come back la
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from server.store.database import upsert
 from server.store.engine import Engines
 from server.store.events import ConversationSummary
 from server.store.live import LiveHub
-from server.store.records import OVER, clean, new_id
+from server.store.records import OVER, clean, encode_payload, new_id
 from server.store.tables import (
     clients,
     conversations,
@@ -76,7 +75,7 @@ class Changes:
             owner,
             conversation_id or new_id(),
             None if title is None else clean(title),
-            json.dumps(metadata or {}),
+            encode_payload(metadata or {}),
             now_ms,
             now_ms,
             0,
@@ -114,7 +113,7 @@ class Changes:
         if title is not None:
             values["title"] = clean(title) or None
         if metadata is not None:
-            values["metadata"] = json.dumps(metadata)
+            values["metadata"] = encode_payload(metadata)
         query = update(conversations).where(_is(conversations, owner, conversation_id))
         if values and not await self._execute(query.values(values)):
             raise ConversationNotFoundError
