@@ -249,3 +249,35 @@ async def test_everything_goes_by_the_tick_sample_aligned_while_it_is_recorded()
     assert len(taken) == 50
     assert all(n == FRAME_SAMPLES and voice for n, voice in taken[3:])
     assert ann.heard().levels_db(700)[-20:] == pytest.approx(0, abs=1)
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("until_speech_s", [0.06, 0.3])
+async def test_a_network_hold_in_silence_costs_nothing_of_the_next_words(
+    framing: Framing, alone: bool, until_speech_s: float
+) -> None:
+    """250 ms of silence come at once; the second of speech after it is a second."""
+    desk = Desk()
+    ann = desk.join("ann", framing, silence)
+    if not alone:
+        desk.join("bob", "raw", silence)
+    desk.run(1.0)
+    send, held = ann.send_frame, []
+    ann.send_frame = lambda: held.append(None)
+    desk.run(0.25)
+    for _ in held:
+        send()
+    ann.send_frame = send
+    desk.run(until_speech_s)
+
+    ann.sound = tone(400)
+    desk.run(1.0)
+    ann.sound = silence
+    desk.run(0.5)
+
+    levels = desk.model.heard().levels_db(400)
+    loud = np.flatnonzero(levels > -8)
+    assert loud.size == pytest.approx(50, abs=1)
+    assert loud[-1] - loud[0] + 1 == pytest.approx(50, abs=1), "it is in one piece"
+    assert levels[loud[2:-2]] == pytest.approx(0, abs=1)
