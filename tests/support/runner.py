@@ -72,12 +72,14 @@ class ScriptedRunner:
 
 
 @asynccontextmanager
-async def scripted_runner(reply: Reply) -> AsyncIterator[ScriptedRunner]:
+async def scripted_runner(
+    reply: Reply, *, port: int | None = None
+) -> AsyncIterator[ScriptedRunner]:
     """A runner at `runner.url`, which ends in `/api/runs/{agent_name}`."""
     runner = ScriptedRunner(reply)
     app = web.Application()
     app.router.add_get("/api/runs/{agent_name}", runner.handle)
-    server = TestServer(app)
+    server = TestServer(app, port=port)
     await server.start_server()
     runner.url = f"ws://127.0.0.1:{server.port}/api/runs/{{agent_name}}"
     try:

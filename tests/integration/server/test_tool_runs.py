@@ -16,6 +16,7 @@ from tests.integration.server.conftest import (
     settings_for,
 )
 from tests.integration.server.test_recovery import break_off
+from tests.integration.server.test_workers import all_up
 from tests.support import claude_stand_in, mcp_stand_in
 from tests.support.browser import browser
 from tests.support.runner import Connection, a_whole_run, scripted_runner
@@ -166,14 +167,16 @@ async def test_a_no_over_rest_is_told_the_model(fake: FakeModel) -> None:
     assert output["denied"] is True
 
 
-@pytest.mark.parametrize("way", ["control", "rest"])
+@pytest.mark.parametrize(("way", "workers"), [("control", 1), ("rest", 0)])
 async def test_typed_text_reaches_the_team_and_its_answer_is_spoken(
-    fake: FakeModel, way: str
+    fake: FakeModel, way: str, workers: int
 ) -> None:
+    """Also with the media in a process of its own."""
     tag = f"tag-typed-{way}"
     async with scripted_runner(a_whole_run) as runner:
-        settings = settings_for(fake.url, nested_runner_url=runner.url)
+        settings = settings_for(fake.url, nested_runner_url=runner.url, workers=workers)
         async with running_bridge(settings) as bridge:
+            await eventually(lambda: all_up(bridge), timeout_s=20)
             session_id = await bridge.open(system_prompt=tag)
             async with browser(bridge.http, session_id) as client:
                 if way == "control":

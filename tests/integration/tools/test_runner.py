@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from server.errors import ToolError, ToolStoppedError
+from server.tools import runner as runner_module
 from server.tools import runner_link
 from server.tools.runner import Runner
 from tests.support.runner import (
@@ -299,3 +300,83 @@ async def test_a_very_long_answer_is_shortened() -> None:
 
     assert len(answer) < 9_000
     assert answer.endswith("(shortened)")
+
+
+async def test_pausing_drops_what_waits_for_its_turn() -> None:
+    async with connected(never) as (runner, scripted):
+        asking = [asyncio.create_task(runner.ask(text)) for text in ("one", "two")]
+        await eventually(lambda: bool(scripted.commands))
+
+        await runner.cancel()
+        results = await asyncio.gather(*asking, return_exceptions=True)
+
+        assert [type(result) for result in results] == [ToolStoppedError] * 2
+        assert [c.get("data") for c in scripted.commands] == ["one", None]
+
+
+async def test_a_run_that_does_not_stop_costs_its_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner_module, "CANCEL_GRACE_S", 0.05)
+
+    async def deaf(c: Connection, command: dict[str, Any]) -> None:
+        if command.get("data") == "quick":
+            await a_whole_run(c, command)
+
+    async with connected(deaf) as (runner, scripted):
+        asking = asyncio.create_task(runner.ask("slow"))
+        await eventually(lambda: bool(scripted.commands))
+
+        assert await runner.cancel() is True
+        with pytest.raises(ToolStoppedError):
+            await asking
+        assert await runner.ask("quick") == "Four folders."
+        assert scripted.n_connections == 2
+
+
+async def test_a_task_that_may_have_arrived_is_never_sent_again() -> None:
+    """The socket is old, breaks after the message, and nothing ever came back."""
+
+    async def dies_at_the_second(c: Connection, command: dict[str, Any]) -> None:
+        if command.get("data") == "first":
+            await a_whole_run(c, command)
+        else:
+            await c.close(1011)
+
+    async with connected(dies_at_the_second) as (runner, scripted):
+        await runner.ask("first")
+        with pytest.raises(ToolError) as failed:
+            await runner.ask("delete everything")
+
+        assert "how far it came is not known" in failed.value.user_message
+        sent = [c.get("data") for c in scripted.commands]
+        assert sent.count("delete everything") == 1
+
+
+async def test_a_runner_that_is_just_starting_is_waited_for() -> None:
+    async with scripted_runner(a_whole_run) as scripted:
+        port = int(scripted.url.split(":")[2].split("/")[0])
+    async with aiohttp.ClientSession() as client:
+        url = f"ws://127.0.0.1:{port}/api/runs/Team"
+        runner = Runner(client, url, title="agent team", connect_timeout_s=8)
+        asking = asyncio.create_task(runner.ask("x"))
+        await asyncio.sleep(0.4)
+        async with scripted_runner(a_whole_run, port=port):
+            assert await asking == "Four folders."
+            await runner.close()
+
+
+async def test_steps_of_a_run_are_reported_as_they_come() -> None:
+    events: list[Any] = []
+    async with connected(a_whole_run) as (runner, _):
+        await runner.ask("x", events.append)
+
+    assert [type(e).__name__ for e in events] == [
+        "RunStarted",
+        "RunStarted",
+        "ToolStarted",
+        "Other",
+        "Said",
+        "RunResult",
+        "RunEnded",
+    ]
