@@ -21,7 +21,16 @@ MAX_WAITING = 64
 so does whoever wants to say that the next call is over."""
 END_TIMEOUT_S = 5.0
 NICENESS = 19
+NICENESS_VARIABLE = "VOICEBRIDGE_ANALYSIS_NICENESS"
+"""A smaller number lets the analysis get on where others keep the machine busy, at the
+price of calls that may hear it."""
 MAX_LINE_BYTES = 8 * 1024 * 1024
+
+
+def niceness() -> int:
+    """How far the analysis steps back, 0 to 19."""
+    given = os.environ.get(NICENESS_VARIABLE, "")
+    return min(19, int(given)) if given.isdecimal() else NICENESS
 
 
 class Analyst:
@@ -56,7 +65,7 @@ class Analyst:
             limit=MAX_LINE_BYTES,
         )
         # It steps back further by itself; but importing costs a second of CPU already.
-        os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, niceness())
         self._reader = asyncio.create_task(self._read(), name="analyst")
         return self
 

@@ -39,7 +39,9 @@ def main() -> int:
 
 def step_back() -> None:
     """Give the CPU to whoever wants it: sound is made in real time, figures are not.
-    Our parent has made us as nice as can be already."""
+    Our parent has set our nice value already."""
+    if os.getpriority(os.PRIO_PROCESS, 0) < 19:
+        return
     with suppress(AttributeError, OSError):  # Linux has a class below all nice values
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 

@@ -24,6 +24,7 @@ def test_ten_users_for_a_minute_fail_nothing_and_everybody_is_on_time(
             tmp_path / str(attempt),
             *("--users", "10", "--seconds", "60", "--workers", "2"),
             timeout_s=280,
+            is_measured=True,
         )
         with capsys.disabled():
             sys.stdout.write((load.folder / "summary.md").read_text())
