@@ -277,7 +277,22 @@ async def erase_events(
     return {"erased": await store.changes.erase(principal.owner, conversation_id)}
 
 
-@router.get("/{conversation_id}/export", responses=errors(404, 422, 503))
+@router.get(
+    "/{conversation_id}/export",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "The file",
+            "content": {
+                media_type.partition(";")[0]: {
+                    "schema": {"type": "object" if name == "json" else "string"}
+                }
+                for name, media_type in export.MEDIA_TYPES.items()
+            },
+        },
+        **errors(404, 422, 503),
+    },
+)
 async def export_conversation(
     conversation_id: ConversationId,
     store: OwnStore,
