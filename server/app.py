@@ -43,7 +43,7 @@ from server.media_door import DEFAULT_BASE_URL, make_http_client, make_media_doo
 from server.observability.catalogue import CATALOGUE
 from server.observability.exposition import exposition
 from server.observability.meter import Meter
-from server.observability.process import machine_usage, usage_of, usage_with
+from server.observability.process import machine_usage, usage, usage_of, usage_with
 from server.observability.tracing import Tracing
 from server.readiness import ModelProbe, ReadinessProbe, Remembered
 from server.realtime.signalling import ModelEndpoint
@@ -131,7 +131,7 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["X-Voicebridge-*", "Retry-After"],
         )
@@ -358,11 +358,11 @@ class _Bridge:
         now = self.health()
         meter.set("sessions", now["sessions"])
         meter.set("clients", now["clients"])
-        process = now["process"]
-        meter.set("front_cpu_seconds", process["cpu_s"])
-        meter.set("front_rss_bytes", process["rss_bytes"])
-        meter.set("front_fds", process["fds"])
-        meter.set("front_tasks", process["tasks"])
+        front = usage()
+        meter.set("front_cpu_seconds", front.cpu_s)
+        meter.set("front_rss_bytes", front.rss_bytes)
+        meter.set("front_fds", front.fds)
+        meter.set("front_tasks", front.tasks)
         measure_workers(meter, self._worker_statuses())
         if self.store is not None:
             meter.set("queue_length", self.store.writer.n_waiting, queue="store")

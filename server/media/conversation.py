@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from statistics import median
 
 from server.audio.format import Pcm
 from server.errors import (
@@ -54,6 +55,8 @@ logger = logging.getLogger(__name__)
 
 HOUSEKEEPING_TICKS = 25
 """Twice a second: signs of life, timeouts, what waits for time only."""
+MAX_SILENCES = 256
+"""Of one call, for the line in the log."""
 MAX_ARGUMENTS_CHARS = 1_000
 """What browsers are shown of a tool's arguments."""
 CATCH_UP_S = 120.0
@@ -103,6 +106,8 @@ class Conversation:
         self._n_ticks = 0
         self._n_tools = 0
         self._n_turns = 0
+        self._silences_ms: deque[float] = deque(maxlen=MAX_SILENCES)
+        """What the user waited for answers, newest last."""
         self._n_flushes = 0
         self._leg = ModelLeg(info.config, transport, limits=limits, owner=self)
         self._mixdown = Mixdown(
@@ -132,6 +137,7 @@ class Conversation:
         return {
             "clients": self._audience.n_seen,
             "turns": self._n_turns,
+            "silence_p50_ms": round(median(self._silences_ms or [0.0])),
             "tools": self._n_tools,
             "flushes": self._n_flushes,
             "assistant_s": round(self._mixdown.assistant_s, 1),
@@ -473,6 +479,8 @@ class Conversation:
                 )
             case Turn(spoken, outcome, stages_ms, total_ms):
                 self._n_turns += 1
+                if "silence" in stages_ms:
+                    self._silences_ms.append(stages_ms["silence"])
                 session_id = self._info.session_id
                 stages: dict[str, float] = {**stages_ms}
                 self._emit(TurnMeasured(session_id, spoken, outcome, stages, total_ms))
