@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from server.media.protocol import (
@@ -54,6 +54,8 @@ class _Known:
     begun_ms: dict[str, int] = field(default_factory=dict)
     """When each transcript that still grows was first heard of, in session time."""
     joined_ms: dict[str, int] = field(default_factory=dict)
+    tracks: dict[str, RecordingRecord] = field(default_factory=dict)
+    """Files that are being written."""
 
 
 class Chronicle:
@@ -109,9 +111,10 @@ class Chronicle:
             case UsageReported():
                 self._write_usage(known.session, event)
             case RecordingTrack():
-                self._write_track(known.session, event)
+                self._write_track(known, event)
             case SessionEnded():
                 del self._known[event.session_id]
+                self._break_off(known)
                 self._write(known.session, "session_stopped", {"reason": event.reason})
                 self._write_state(known.session, "ended", end_reason=event.reason)
 
@@ -228,26 +231,35 @@ class Chronicle:
             )
         )
 
-    def _write_track(self, session: Session, track: RecordingTrack) -> None:
-        self._record(
-            RecordingRecord(
-                track.recording_id,
-                session.owner,
-                session.info.conversation_id,
-                session.session_id,
-                track.take,
-                track.track,
-                track.media_type,
-                track.file,
-                track.state,
-                round(track.at_s * 1000),
-                track.session_ms,
-                client_id=track.client_id or None,
-                name=track.name or None,
-                duration_ms=track.duration_ms,
-                size_bytes=track.size_bytes,
-            )
+    def _write_track(self, known: _Known, track: RecordingTrack) -> None:
+        session = known.session
+        record = RecordingRecord(
+            track.recording_id,
+            session.owner,
+            session.info.conversation_id,
+            session.session_id,
+            track.take,
+            track.track,
+            track.media_type,
+            track.file,
+            track.state,
+            round(track.at_s * 1000),
+            track.session_ms,
+            client_id=track.client_id or None,
+            name=track.name or None,
+            duration_ms=track.duration_ms,
+            size_bytes=track.size_bytes,
         )
+        if track.state == "recording":
+            known.tracks[track.recording_id] = record
+        else:
+            known.tracks.pop(track.recording_id, None)
+        self._record(record)
+
+    def _break_off(self, known: _Known) -> None:
+        """The session ended without a word about these: its process is gone."""
+        for record in known.tracks.values():
+            self._record(replace(record, state="interrupted"))
 
     def _write_usage(self, session: Session, reported: UsageReported) -> None:
         usage = reported.usage

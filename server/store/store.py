@@ -119,7 +119,8 @@ class Store:
         status: Literal["ok", "degraded", "down"] = "ok"
         if not reachable or not writer.is_well or writer.has_backlog:
             status = "degraded"
-        if writer.start_error is not None or writer.disk_failed:
+        nowhere = writer.disk_failed and not (reachable and writer.is_well)
+        if writer.start_error is not None or nowhere:
             status = "down"
         return StoreHealth(
             status,
