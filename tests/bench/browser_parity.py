@@ -166,7 +166,9 @@ async def _measure(
     by_simulator: list[dict[str, Any]] = []
     doubts: list[str] = []
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        bridge = stack.enter_context(BridgeProcess(log=out / "bridge.log"))
+        bridge = stack.enter_context(
+            BridgeProcess(log=out / "bridge.log", start_timeout_s=120.0)
+        )
         fake_url = bridge.health()["model"]["fake_url"]
         command = [sys.executable, "-m", "simulator.relay_cli"]
         command += ["--target", bridge.url, "--listen", "127.0.0.1:0", "--announce"]

@@ -52,6 +52,8 @@ class Line:
     """So much of each answer is left out, once."""
     blank_ms: float = 0.0
     """So much of each answer is replaced by silence, once."""
+    is_half_speed: bool = False
+    """Answers are played as if their samples were of half the rate."""
     thinking_ms: float = 100.0
     silent_model: bool = False
     has_fake: bool = True
@@ -136,7 +138,10 @@ class EchoCall:
                 continue
             if 0 <= into_ms < line.blank_ms or line.downlink_muted:
                 frame = np.zeros_like(frame)
-            self._later(line.downlink_ms / 1000 + late_s, frame)
+            for slow in _half_speed(frame) if line.is_half_speed else (frame,):
+                self._later(line.downlink_ms / 1000 + late_s, slow)
+                late_s += FRAME_S * line.is_half_speed
+            late_s -= FRAME_S * line.is_half_speed
         self.tell({"type": "state", "state": "listening"})
 
     def _later(self, delay_s: float, frame: Pcm) -> None:
@@ -156,6 +161,13 @@ class EchoCall:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         if self.pc is not None:
             await self.pc.close()
+
+
+def _half_speed(frame: Pcm) -> tuple[Pcm, Pcm]:
+    """Two frames of the sound in one."""
+    at = np.arange(2 * frame.size) / 2
+    slow = np.interp(at, np.arange(frame.size), frame).astype(np.int16)
+    return slow[: frame.size], slow[frame.size :]
 
 
 class EchoBridge:

@@ -9,9 +9,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import re
 
 import pytest
 
+from reports import page
+from reports.calls import Circumstances, lines_at_load, run_of_calls
+from reports.machine import this_machine
 from simulator.__main__ import main
 from simulator.bridge_api import CallFailedError
 from simulator.peer import Leg
@@ -30,6 +34,7 @@ LINES: dict[str, Line] = {
     "quiet": Line(uplink_gain=0.5, downlink_gain=0.5),
     "uplink muted": Line(uplink_muted=True),
     "downlink muted": Line(downlink_muted=True),
+    "half speed": Line(is_half_speed=True),
     "silent model": Line(silent_model=True),
     "dies": Line(dies_after_s=1.0),
     "no fake": Line(has_fake=False),
@@ -54,6 +59,7 @@ async def call(name: str, line: Line) -> RunResult:
                 else conversation(["like:1:1.5"])
             ),
             leg=leg,
+            detail=True,
         )
         return await run(plan, lambda line: None)
 
@@ -153,6 +159,48 @@ def test_half_the_amplitude_reads_six_decibels_less_both_ways(
 
     assert line["uplink_gain_db"]["p50"] == pytest.approx(-6.02, abs=0.2)
     assert line["downlink_gain_db"]["p50"] == pytest.approx(-6.02, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("uplink muted", "uplink muted: silence instead of"),
+        ("downlink muted", "downlink muted: silence instead of"),
+        ("half speed", "downlink runs at half speed"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_named_in_the_report(
+    results: Results, line: str, named: str
+) -> None:
+    assert named in reported(results[line])
+
+
+@pytest.mark.parametrize("leg", ["uplink", "downlink"])
+def test_a_line_6_db_too_quiet_is_named_in_the_report(
+    results: Results, leg: str
+) -> None:
+    assert f"{leg} 6.0 dB too quiet" in reported(results["quiet"])
+
+
+def test_a_gap_of_100_ms_is_named_in_the_report(measured: Results) -> None:
+    html = reported(measured["stall 100"])
+
+    sizes_ms = [int(ms) for ms in re.findall(r"downlink gap of (\d+) ms", html)]
+    assert any(85 <= ms <= 115 for ms in sizes_ms), sizes_ms
+
+
+def reported(result: RunResult) -> str:
+    """The page of a run, as `simulate --report` has it drawn."""
+    lines = [call.to_json() | call.detail() for call in result.calls]
+    about = Circumstances(
+        kind="simulate",
+        title="A known line",
+        command="",
+        started_at="2026-11-20T15:00:00+00:00",
+        machine=this_machine(),
+    )
+    load = lines_at_load([*lines, {"summary": result.summary}])
+    return page.render(run_of_calls([load], about))
 
 
 @pytest.mark.parametrize(
