@@ -327,6 +327,8 @@ class ModelLeg:
         match self._succession.verdict(now_s, is_calm=self._is_calm()):
             case Verdict.CONNECT:
                 self._succession.connecting()
+                if not self._succession.is_lost:
+                    self._owner.on_leg_state("handing_over", "")
                 self._wants_line = True
                 self._wake.set()
             case Verdict.SWITCH:

@@ -7,6 +7,7 @@ events, and answers that are cut at what was heard.
 import asyncio
 import base64
 import binascii
+import contextlib
 import logging
 from collections import deque
 from urllib.parse import quote
@@ -38,6 +39,8 @@ MAX_WAITING_AUDIO = 15_000 // (BATCH_FRAMES * FRAME_MS)
 MAX_WAITING_EVENTS = 1_024
 """More events than this waiting: the service does not read; the leg is lost."""
 CLOSE_TIMEOUT_S = 2.0
+DRAIN_S = 0.5
+"""So long may the last of what was said take to leave."""
 PING_INTERVAL_S = 1.0
 
 
@@ -64,6 +67,8 @@ class WebSocketTransport:
         self._waiting: deque[str] = deque()
         self._audio: deque[str] = deque(maxlen=MAX_WAITING_AUDIO)
         self._news = asyncio.Event()
+        self._drained = asyncio.Event()
+        """The writer has nothing left."""
         self._wants_ping = False
         self._pinged_at_s = 0.0
         self._heard_at_s: float | None = None
@@ -180,7 +185,12 @@ class WebSocketTransport:
         return self._loop.time() - self._heard_at_s
 
     async def close(self) -> None:
-        """End the session and free everything. Safe to call twice."""
+        """End the session and free everything. Safe to call twice.
+
+        What was said until now still goes to the service, if it takes it in time.
+        """
+        if not self._is_closing and self._socket is not None:
+            await self._drain()
         self._is_closing = True
         socket, self._socket = self._socket, None
         tasks, self._tasks = self._tasks, []
@@ -194,6 +204,17 @@ class WebSocketTransport:
             except (TimeoutError, aiohttp.ClientError, OSError) as exc:
                 logger.debug("the model socket closed hard: %s", type(exc).__name__)
         await self._sockets.close()
+
+    async def _drain(self) -> None:
+        self._flush_batch()
+        self._drained.clear()
+        self._news.set()
+        writer = self._tasks[1] if self._tasks else None
+        if writer is None or writer.done():
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._drained.wait()
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
@@ -221,6 +242,7 @@ class WebSocketTransport:
                 while self._waiting or self._audio:
                     queue = self._waiting or self._audio
                     await socket.send_str(queue.popleft())
+                self._drained.set()
         except (aiohttp.ClientError, OSError) as exc:
             self._lost(f"{type(exc).__name__} while sending")
 
