@@ -181,7 +181,7 @@ class Recorder:
         if self._has_failed:
             return
         try:
-            if n_batch % REPORT_EVERY == 0:
+            if n_batch % REPORT_EVERY == 3:  # the first after a second
                 self._check_room()
                 self._take.report()
             self._take.write(ticks)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +156,30 @@ async def test_where_recording_is_switched_off_it_cannot_be_switched_on(
         )
         assert answer.status_code == 409
         assert answer.json()["error"]["code"] == "not_supported"
+
+
+async def test_a_recording_whose_media_process_dies_can_be_played_and_says_so(
+    fake: FakeModel, tmp_path: Path
+) -> None:
+    settings = settings_for(fake.url, data_dir=tmp_path / "data", workers=1)
+    async with running_bridge(settings) as bridge:
+        await eventually(lambda: _is_up(bridge), timeout_s=20)
+        session_id = await bridge.open(conversation_id="died", system_prompt="tag-die")
+        async with browser(bridge.http, session_id, name="Ann") as ann:
+            await _switch(bridge, session_id, True)
+            await ann.speak(tone(440, 3))
+            [worker] = (await bridge.health())["workers"]
+            os.kill(worker["pid"], signal.SIGKILL)
+
+            async def is_marked() -> bool:
+                found = await _recordings(bridge, "died")
+                return {r["state"] for r in found.values()} == {"interrupted"}
+
+            await eventually(is_marked, timeout_s=10)
+        found = await _recordings(bridge, "died")
+        answer = await bridge.http.get(f"/api/recordings/{found['client Ann']['id']}")
+        path = tmp_path / "ann.ogg"
+        path.write_bytes(answer.content)
+    heard = read(path)
+    assert 1.0 <= heard.size / RATE_HZ <= 3.5, "all but the last second or so"
+    assert pitch_hz(talking(heard)) == pytest.approx(440, rel=0.01)
