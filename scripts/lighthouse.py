@@ -48,7 +48,7 @@ async def audit(url: str, form: str, file: Path) -> dict[str, Any]:
     )
     if await process.wait() != 0:
         raise SystemExit(f"lighthouse did not finish with {url}")
-    result: dict[str, Any] = json.loads(file.read_text())
+    result: dict[str, Any] = json.loads(await asyncio.to_thread(file.read_text))
     return result
 
 

@@ -94,7 +94,7 @@ async def test_a_network_that_comes_back_is_noticed_at_once(
     await double.client()
 
     await page.page.wait_for_function(
-        "voicebridge.state === 'listening'", timeout=1_500
+        "() => voicebridge.state === 'listening'", timeout=1_500
     )
     page.complaints.clear()  # Chromium tells of the failed requests itself
 

@@ -9,6 +9,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.support import page_demo
 from tests.support.page_double import PageDouble
 from tests.support.voice_page import VoicePage
 
@@ -76,33 +77,62 @@ async def test_nothing_is_cut_off_on_a_small_phone(
 async def test_axe_finds_nothing_to_complain_about(
     open_at: OpenPage, double: PageDouble, scheme: str
 ) -> None:
+    """Every view and every sheet; in the dark only what the dark can change."""
+    page_demo.furnish(double)
+    dark = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+    rules: dict[str, Any] = {} if scheme == "light" else dark
+    found: dict[str, list[str]] = {}
     options = {"locale": "en-US", "color_scheme": scheme, "reduced_motion": "reduce"}
     async with open_at(double.url, **options) as page:
-        found = {"idle": await complaints_of_axe(page)}
+        view = page.page
+
+        async def look(name: str) -> None:
+            found[name] = await complaints_of_axe(page, rules)
+
+        await view.wait_for_selector("#lobby:not([hidden])")
+        await look("idle")
         await page.start()
         client = await double.client()
+        page_demo.people(client)
+        page_demo.quality(client)
+        client.send({"type": "recording", "on": True, "by": "Ada"})
         client.state("speaking")
         client.transcript("user", "u1", "Hello", final=True)
         client.transcript("assistant", "a1", "Hi", final=False)
-        for status in ("started", "finished", "failed"):
-            client.send(
-                {"type": "tool", "call_id": status, "name": "x", "status": status}
-            )
-        await page.page.wait_for_selector("[data-status=failed]")
-        found["live"] = await complaints_of_axe(page)
-        await page.page.click("#settings-open")
-        found["settings"] = await complaints_of_axe(page)
-        await page.page.keyboard.press("Escape")
+        for status in ("started", "finished", "failed", "denied"):
+            tool = {"type": "tool", "call_id": status, "name": "x", "status": status}
+            client.send(tool | {"arguments": '{"a":1}', "detail": "some words"})
+        page_demo.ask_to_confirm(client)
+        await view.locator(".used summary").first.click()
+        await view.wait_for_selector("#confirm:not([hidden])")
+        await look("live")
+        for sheet in ("settings", "people", "connection"):
+            await view.click(f"#{sheet}-open")
+            await look(sheet)
+            await view.click(f"#{sheet}-close")
         error = {"code": "x", "message": "It broke.", "retryable": True}
         client.send({"type": "error", "error": error, "fatal": True})
         await page.problem()
-        found["trouble"] = await complaints_of_axe(page)
+        await look("trouble")
+        await view.evaluate("location.hash = '#/conversations/weather'")
+        await view.wait_for_selector("#folio-list li")
+        await look("conversations")
+        await view.click("#folio-delete")
+        await look("question")
+        await view.click("#ask-no")
+        await view.evaluate("location.hash = '#/dashboard'")
+        await view.wait_for_selector("#panels table")
+        await look("dashboard")
+        double.rest.api_key = "secret"
+        await view.wait_for_selector("#key[open]")
+        await look("key")
 
-    assert found == {"idle": [], "live": [], "settings": [], "trouble": []}
+    assert {name: words for name, words in found.items() if words} == {}
+    assert len(found) == 10
 
 
-async def complaints_of_axe(page: VoicePage) -> list[str]:
-    results = await Axe().run(page.page)
+async def complaints_of_axe(page: VoicePage, options: dict[str, Any]) -> list[str]:
+    results = await Axe().run(page.page, options=options)
     return [
         f"{found['impact']} {found['id']}: {node['html'][:120]}"
         for found in results.response["violations"]

@@ -55,7 +55,7 @@ async def test_somebody_else_is_muted_made_louder_and_taken_out(
     await page.page.click("#ask-no")
     await konrad.get_by_role("button", name="Take Konrad out").click()
     await page.page.click("#ask-yes")
-    await page.page.wait_for_function("!document.querySelector('#ask').open")
+    await page.page.wait_for_function("() => !document.querySelector('#ask').open")
 
     changes = [r for r in double.rest.requests if r[1].startswith(CLIENT)]
     assert changes == [

@@ -33,6 +33,7 @@
  * @property {string} track "mix", or one voice of it
  * @property {string | null} [name]
  * @property {string} media_type
+ * @property {string} [state] "recording" while it is written
  * @property {string} started_at ISO 8601, UTC
  * @property {number} session_ms where it begins on the timeline of the session
  * @property {number} duration_ms
@@ -93,7 +94,8 @@ export class Conversations {
    */
   async recordings(id) {
     const { recordings } = await this.#http.json(`${at(id)}/recordings`);
-    return recordings ?? [];
+    // One that is still being written cannot be played yet.
+    return (recordings ?? []).filter((/** @type {Recording} */ it) => it.state !== "recording");
   }
 
   /**

@@ -84,16 +84,16 @@ function updateTool(item, entry, texts) {
 function toolDetails(entry, texts) {
   const parts = [];
   if (entry.arguments) {
-    parts.push(make("h4", { text: texts.get("tool.arguments") }));
+    parts.push(make("h3", { text: texts.get("tool.arguments") }));
     parts.push(make("pre", { text: readable(entry.arguments) }));
   }
   if (entry.progress.length) {
-    parts.push(make("h4", { text: texts.get("tool.progress") }));
+    parts.push(make("h3", { text: texts.get("tool.progress") }));
     const steps = entry.progress.map((step) => make("li", { text: step }));
     parts.push(make("ol", { class: "used-steps" }, ...steps));
   }
   if (entry.result) {
-    parts.push(make("h4", { text: texts.get("tool.result") }));
+    parts.push(make("h3", { text: texts.get("tool.result") }));
     parts.push(make("pre", { text: readable(entry.result) }));
   }
   return parts;

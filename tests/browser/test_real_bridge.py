@@ -1,0 +1,196 @@
+"""The page and the real bridge: people, tools, networks, stores, keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.support.bridge_process import BridgeProcess, running_bridge
+from tests.support.voice_page import FakeMicrophone, VoicePage
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90)]
+
+KEY = "page-test-key-0123456789"
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def bridge(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[BridgeProcess]:
+    log = tmp_path_factory.mktemp("bridge") / "bridge.log"
+    settings = {"VOICEBRIDGE_TOOL_POLICIES": "send_to_claude_code=confirm"}
+    async with running_bridge(log, **settings) as it:
+        yield it
+
+
+async def connected(page: VoicePage) -> dict[str, Any]:
+    await page.start()
+    await page.wait_for_state("listening")
+    hello: dict[str, Any] = (await page.stats())["hello"]
+    return hello
+
+
+async def invitation(page: VoicePage) -> str:
+    await page.page.click("#people-open")
+    await page.page.wait_for_selector("#qr svg")
+    link = await page.page.get_attribute("#qr", "data-shown")
+    await page.page.click("#people-close")
+    assert link is not None
+    return link
+
+
+async def test_a_guest_with_a_phone_joins_by_link_is_seen_muted_and_taken_out(
+    open_at: OpenPage, bridge: BridgeProcess, microphone: FakeMicrophone
+) -> None:
+    microphone.say(60.0)
+    async with open_at(bridge.url, locale="en-US") as host:
+        await connected(host)
+        link = await invitation(host)
+        async with open_at(link, locale="de-DE", **PHONE) as guest:
+            assert await guest.text("#call-label") == "Teilnehmen"
+            await guest.page.click("#settings-open")
+            await guest.page.fill("#setting-name", "Konrad")
+            await guest.page.click("#settings-close")
+            await guest.start()
+            await guest.wait_for_state("listening")
+            assert await guest.text("#mute-label") == "Ton an"  # phones begin muted
+            await guest.page.tap("#mute")
+
+            await expect(host.page.locator("#people-label")).to_have_text("2 people")
+            await host.page.click("#people-open")
+            row = host.page.locator("#people-list .row").filter(has_text="Konrad")
+            await row.get_by_role("button", name="Mute Konrad").click()
+            await expect(row).to_contain_text("muted")
+            await row.get_by_role("button", name="Take Konrad out").click()
+            await host.page.click("#ask-yes")
+            await expect(row).to_have_count(0)
+            assert "aus dem Gespräch genommen" in await guest.problem()
+            assert guest.complaints == []
+        assert await host.page.evaluate("voicebridge.state") == "listening"
+        assert host.complaints == []
+
+
+async def test_a_dangerous_tool_runs_only_after_a_yes(
+    open_at: OpenPage, bridge: BridgeProcess, microphone: FakeMicrophone
+) -> None:
+    microphone.say(60.0)
+    async with open_at(bridge.url, locale="en-US") as page:
+        await connected(page)
+        await page.page.fill("#text", "Ask Claude to run the tests.")
+        await page.page.keyboard.press("Enter")
+        await expect(page.page.locator("#confirm-title")).to_have_text(
+            "Allow send_to_claude_code?", timeout=10_000
+        )
+        await page.page.click("#confirm-deny")
+        await page.page.wait_for_selector(".used[data-status=denied]")
+
+        await page.page.fill("#text", "Ask Claude to run the tests.")
+        await page.page.keyboard.press("Enter")
+        await page.page.wait_for_selector("#confirm:not([hidden])", timeout=15_000)
+        await page.page.press("#confirm-approve", "Enter")
+        await page.page.wait_for_selector(".used[data-status=finished]", timeout=20_000)
+        assert page.complaints == []
+
+
+async def test_a_reloaded_page_is_itself_again_with_everything_that_was_said(
+    open_at: OpenPage, bridge: BridgeProcess, microphone: FakeMicrophone
+) -> None:
+    microphone.say(60.0)
+    async with open_at(bridge.url, locale="en-US") as page:
+        before = await connected(page)
+        await page.page.fill("#text", "What time is it?")
+        await page.page.keyboard.press("Enter")
+        await page.page.wait_for_selector(".said-assistant[aria-busy=false]")
+        said = await page.text(".said-assistant .said-text")
+
+        await page.page.reload()
+        await page.wait_for_said("assistant", said)
+        after = await connected(page)
+
+        assert after["resumed"] is True
+        assert after["client_id"] == before["client_id"]
+        assert await page.page.locator(".said-assistant").count() == 1
+        await page.page.click("#call")
+        await page.page.click("[data-route=conversations]")
+        await expect(page.page.locator("#shelf-list a").first).to_contain_text(
+            "What time is it?"
+        )
+        assert page.complaints == []
+
+
+async def test_every_leg_carries_a_call_and_can_be_changed_in_it(
+    open_at: OpenPage, bridge: BridgeProcess, microphone: FakeMicrophone
+) -> None:
+    microphone.say(60.0)
+    async with open_at(bridge.url, locale="en-US") as page:
+        before = await connected(page)
+        assert before["audio"]["framing"] == "opus.v1"
+        for leg, framing in (
+            ("pcm16", "pcm16.v1"),
+            ("track", None),
+            ("opus", "opus.v1"),
+        ):
+            await page.page.click("#settings-open")
+            await page.page.select_option("#setting-leg", leg)
+            await page.page.click("#settings-close")
+            await page.page.wait_for_function(
+                "leg => voicebridge.stats()?.channel?.leg === leg"
+                " && voicebridge.state === 'listening'",
+                arg=leg,
+                timeout=10_000,
+            )
+            hello = (await page.stats())["hello"]
+            assert hello["client_id"] == before["client_id"]
+            if framing:
+                assert hello["audio"]["framing"] == framing
+        await page.page.fill("#text", "What time is it?")
+        await page.page.keyboard.press("Enter")
+        await page.wait_for_state("speaking")
+        await page.page.wait_for_function(
+            "() => voicebridge.stats().levels.speaker > -45"
+        )
+        assert page.complaints == []
+
+
+async def test_a_bridge_with_keys_is_opened_by_one_and_restarts_under_a_call(
+    open_at: OpenPage, tmp_path: Path, microphone: FakeMicrophone
+) -> None:
+    microphone.say(60.0)
+    settings = {"VOICEBRIDGE_API_KEYS": f"ada:{KEY}"}
+    async with running_bridge(tmp_path / "first.log", **settings) as first:
+        port = first.url.split(":")[-1].strip("/")
+        async with open_at(f"{first.url}#/talk", locale="en-US") as page:
+            await page.start()
+            await page.page.fill("#key-value", KEY)
+            await page.page.keyboard.press("Enter")
+            await page.wait_for_state("listening")
+            before = (await page.stats())["hello"]
+
+            first.process.terminate()
+            await first.process.wait()
+            await page.wait_for_state("reconnecting")
+            again = {**settings, "VOICEBRIDGE_PORT": port}
+            async with running_bridge(tmp_path / "second.log", **again):
+                await page.page.wait_for_function(
+                    "() => voicebridge.state === 'listening'", timeout=30_000
+                )
+                after = (await page.stats())["hello"]
+                assert after["conversation_id"] == before["conversation_id"]
+                assert await page.page.is_hidden("#problem")
+                await page.page.click("[data-route=dashboard]")
+                await expect(page.page.locator("#tiles")).to_contain_text(
+                    "Live sessions1"
+                )
+                await asyncio.sleep(0.2)
