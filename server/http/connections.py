@@ -32,6 +32,7 @@ MAX_PER_ADDRESS = 128
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n"
 _TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
 _NO_BODY = b"connection: close\r\ncontent-length: 0\r\n\r\n"
+_MALFORMED = b"HTTP/1.1 400 Bad Request\r\n"
 
 
 class ConnectionBook:
@@ -181,6 +182,10 @@ class BoundedConnection(_Base):
         self._detach()
         super().handle_websocket_upgrade(*args)
 
+    def send_400_response(self, msg: str) -> None:
+        """Not HTTP; uvicorn's own fails when the request had its answer already."""
+        self._give_up(_MALFORMED)
+
     def pause_writing(self) -> None:
         """From asyncio: the reader is slower than we are."""
         super().pause_writing()
@@ -223,8 +228,9 @@ class BoundedConnection(_Base):
             self._give_up(_TOO_SLOW)
 
     def _give_up(self, status: bytes) -> None:
-        """Close; with a word of explanation, unless one is being said already."""
-        if self.cycle is None or self.cycle.response_complete:
+        """Close; with a word of explanation, unless one was said already."""
+        cycle = self.cycle
+        if cycle is None or (cycle.response_complete and not cycle.more_body):
             self.transport.write(status + _NO_BODY)
             self.transport.close()
         else:

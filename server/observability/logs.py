@@ -30,3 +30,5 @@ def set_up_logging(level: str, secrets: Iterable[str] = ()) -> None:
         handler.addFilter(RedactingFilter(secrets))
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A line for every malformed request: nobody shall fill our disk by sending noise.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

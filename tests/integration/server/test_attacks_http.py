@@ -116,7 +116,7 @@ class Footprint:
 
 async def is_fine(target: Target) -> None:
     """A normal request is answered, and soon."""
-    async with asyncio.timeout(3), target.client() as http:
+    async with asyncio.timeout(10), target.client() as http:
         assert (await http.get("/healthz")).json() == {"status": "ok"}
 
 
@@ -310,6 +310,88 @@ async def test_random_bytes_get_an_answer_or_nothing(serve: Serve) -> None:
     await footprint.is_back()
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/api/realtime/session/x/text", "/x"])
+async def test_noise_after_the_answer_ends_the_connection_quietly(
+    serve: Serve, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer is out before the body is in; what follows is no HTTP."""
+    target = await serve()
+    reader, writer = await target.connect()
+    writer.write(
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
+        "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    )
+    first = await asyncio.wait_for(reader.readline(), 5)
+    writer.write(b"no chunk at all\r\n")
+    with suppress(ConnectionError):
+        await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+
+    assert first.startswith(b"HTTP/1.1 4")
+    await eventually(lambda: len(target.book) == 0)
+    assert not [r for r in caplog.records if r.exc_info]
+
+
+async def test_a_proxy_without_keys_lets_nobody_in(serve: Serve) -> None:
+    """Somebody put a proxy before an open server: its visitors are not local."""
+    target = await serve(api_keys=None)
+    async with target.client() as http:
+        mine = await http.get("/api/auth/me")
+        theirs = await http.get(
+            "/api/auth/me", headers={"X-Forwarded-For": "203.0.113.5"}
+        )
+
+    assert mine.json() == {"owner": "local", "kind": "local", "needs_key": False}
+    assert theirs.status_code == 401
+
+
+async def test_sockets_open_for_their_owner_only(serve: Serve) -> None:
+    bob = "bob-key-0123456789abcdef"
+    target = await serve(api_keys=f"ann:{KEY},bob:{bob}")
+    note = {"source": "user", "type": "note", "payload": {"text": "only for Ann"}}
+    async with aiohttp.ClientSession(target.url) as http:
+        async with http.post("/api/conversations/c/events", json=note, headers=BEARER):
+            pass
+        async with http.post("/api/auth/ticket", headers=BEARER) as answer:
+            ticket = (await answer.json())["ticket"]
+
+        async def hear(**options: Any) -> str:
+            """Everything the stream says in a moment, or its refusal."""
+            path = "/api/conversations/c/stream?after=0" + options.pop("query", "")
+            heard = ""
+            try:
+                async with http.ws_connect(path, **options) as ws:
+                    while True:
+                        message = await asyncio.wait_for(ws.receive(), 1.0)
+                        if message.type is not aiohttp.WSMsgType.TEXT:
+                            return f"{heard} closed {message.data}"
+                        heard += message.data
+            except TimeoutError:
+                return heard
+            except aiohttp.WSServerHandshakeError as exc:
+                return str(exc.status)
+
+        anns = [
+            await hear(headers=BEARER),
+            await hear(protocols=["voicebridge", f"bearer.{KEY}"]),
+            await hear(query=f"&ticket={ticket}"),
+        ]
+        refused = [
+            await hear(),
+            await hear(query=f"&ticket={ticket}"),
+            await hear(query=f"&token={KEY}"),
+            await hear(protocols=["voicebridge", "bearer.wrong"]),
+        ]
+        foreign = await hear(headers={**BEARER, "Origin": "https://evil.example"})
+        bobs = await hear(headers={"Authorization": f"Bearer {bob}"})
+
+    for heard in anns:
+        assert "only for Ann" in heard
+    assert refused == ["401"] * 4
+    assert foreign == "403"
+    assert "Ann" not in bobs
+
+
 async def test_foreign_pages_and_foreign_names(serve: Serve) -> None:
     target = await serve(api_keys=None)  # open: the case a browser could be used for
     evil = {"Origin": "https://evil.example"}
@@ -434,8 +516,13 @@ async def test_noise_on_the_data_channel_is_answered_and_ends_nothing(
                     await asyncio.sleep(0.3)
             calm.send(type="ping", t=2)
             await calm.message("pong")
-            noisy.send(type="ping", t=3)
-            await noisy.message("pong", lambda m: m["t"] == 3)
+
+            async def is_heard() -> bool:  # once its own noise is worked off
+                noisy.send(type="ping", t=3)
+                await asyncio.sleep(0.3)
+                return any(m["type"] == "pong" and m["t"] == 3 for m in noisy.messages)
+
+            await eventually(is_heard, timeout_s=20)
             listed = await http.get(f"/api/realtime/session/{session_id}")
 
     codes = {m["error"]["code"] for m in noisy.messages if m["type"] == "error"}
