@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run = _run(options)
         out = options.out or _beside(options.place)
         page = folder.write(run, out)
-    except (folder.NoResultError, NoPlotsError, OSError, ValueError) as exc:
+    except (NoPlotsError, OSError, ValueError, KeyError) as exc:
         print(f"report: {exc}", file=sys.stderr)
         return 2
     if options.summary:
@@ -102,11 +102,14 @@ def of_calls(
     machine, revision = machine or this_machine(), this_revision()
     network = loads[0].summary.get("network") or {}
     n_sessions = ",".join(str(load.sessions) for load in loads)
-    key = f"{kind} {n_sessions} {network.get('network', '')}"
+    legs = {str(call.get("leg", "")) for load in loads for call in load.calls}
+    key = " ".join(
+        filter(None, (kind, n_sessions, *sorted(legs), network.get("network")))
+    )
     at = started.isoformat(timespec="seconds")
     path = history.history_file(machine)
     entry = history.Entry(
-        key.strip(), at, revision.commit if revision else "", history_figures(loads)
+        key, at, revision.commit if revision else "", history_figures(loads)
     )
     try:
         history.append(path, entry)
@@ -131,7 +134,7 @@ def of_calls(
 
 
 def _beside(place: Path) -> Path:
-    return place if place.is_dir() else place.parent
+    return place.parent if place.is_file() else place
 
 
 if __name__ == "__main__":

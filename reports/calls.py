@@ -254,9 +254,14 @@ def _words(
     n_calls = sum(len(load.calls) for load in loads)
     failed = [c for load in loads for c in load.calls if not c["ok"]]
     if failed:
-        reasons = list(dict.fromkeys(r for c in failed for r in c["failures"]))
-        more = f" and {len(reasons) - 1} more reasons" if len(reasons) > 1 else ""
-        return f"{len(failed)} of {n_calls} calls failed: {reasons[0]}{more}."
+        # What is wrong by name tells more than what came of it.
+        named = [d for c in failed for d in c.get("defects", ())]
+        reasons = list(
+            dict.fromkeys([*named, *(r for c in failed for r in c["failures"])])
+        )
+        more = len(reasons) - 1
+        tail = f" ({more} more finding{'s' * (more > 1)} below)" if more else ""
+        return f"{len(failed)} of {n_calls} calls failed: {reasons[0]}{tail}."
     bad = [check for check in checks if check.outcome is Outcome.FAIL]
     if bad:
         return f"Every call was answered, but {bad[0].words}."

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reports import page
+from reports import folder, page
+from reports.__main__ import main
 from reports.calls import CallsAtLoad, Circumstances, lines_at_load, run_of_calls
 from reports.model import (
     CallBlock,
     FiguresBlock,
+    HistoryBlock,
     LoadBlock,
     Machine,
     Outcome,
@@ -18,6 +22,12 @@ from reports.model import (
     WaterfallBlock,
 )
 from tests.unit.reports.runs import MACHINE, call_line, summary_line
+
+
+@pytest.fixture(autouse=True)
+def history_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test adds to the history of whoever runs it."""
+    monkeypatch.setenv("VOICEBRIDGE_HISTORY", str(tmp_path / "history"))
 
 
 def run_of(*lines: dict[str, Any], machine: Machine = MACHINE) -> Run:
@@ -145,6 +155,47 @@ def test_calls_without_details_are_told_too() -> None:
 
 def test_no_call_at_all_is_a_failure() -> None:
     assert run_of(summary_line(calls=0)).verdict.outcome is Outcome.FAIL
+
+
+def test_the_verdict_names_what_is_wrong_before_what_came_of_it() -> None:
+    failed = call_line(
+        ok=False,
+        failures=["1 of 1 answers did not reach the ear"],
+        defects=["downlink runs at half speed"],
+    )
+
+    run = run_of(failed, summary_line(failed=1))
+
+    assert run.verdict.words == (
+        "1 of 1 calls failed: downlink runs at half speed (1 more finding below)."
+    )
+
+
+def test_lines_of_the_simulator_become_a_report_with_a_history(
+    tmp_path: Path,
+) -> None:
+    lines = tmp_path / "calls.jsonl"
+    lines.write_text("\n".join(map(json.dumps, (call_line(), summary_line()))))
+    arguments = [str(tmp_path / "out"), "--calls", str(lines), "--command", "x"]
+
+    assert [main(arguments), main(arguments)] == [0, 0]
+
+    run = folder.read(tmp_path / "out")
+    (past,) = [block for block in run.blocks if isinstance(block, HistoryBlock)]
+    assert [len(series.points) for series in past.series] == [2, 2]
+    assert run.files == ("calls.jsonl",)
+
+
+@pytest.mark.parametrize("text", ["", "not json", '{"call": 1}', "[]"])
+def test_what_the_simulator_did_not_write_is_refused_in_words(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "calls.jsonl").write_text(text)
+
+    status = main([str(tmp_path / "out"), "--calls", str(tmp_path / "calls.jsonl")])
+
+    assert status == 2
+    assert capsys.readouterr().err.startswith("report: ")
 
 
 def test_lines_without_a_summary_are_refused() -> None:
