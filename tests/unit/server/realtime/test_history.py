@@ -135,7 +135,7 @@ def test_a_running_call_is_told_however_old_it_is() -> None:
 @pytest.mark.parametrize("heard_ms", [None, 0.0, 200.0])
 def test_an_answer_nobody_heard_is_forgotten_and_owed(heard_ms: float | None) -> None:
     history = History()
-    assistant_says(history, "a1", "Once upon a time there was a king.", "r1")
+    assistant_says(history, "a1", "I am the king of a land far far away.", "r1")
 
     assert history.break_off("r1", heard_ms) is True
     assert texts(history) == []
