@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import expect
@@ -17,6 +21,7 @@ from tests.support.voice_page import FakeMicrophone, VoicePage
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90)]
 
+ROOT = Path(__file__).parents[2]
 KEY = "page-test-key-0123456789"
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -194,3 +199,50 @@ async def test_a_bridge_with_keys_is_opened_by_one_and_restarts_under_a_call(
                     "Live sessions1"
                 )
                 await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def relay_before(bridge: BridgeProcess) -> AsyncIterator[str]:
+    """The address of a network in front of the bridge, perfect until told otherwise."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "simulator.relay_cli", "--target", bridge.url),
+        *("--listen", "127.0.0.1:0", "--announce", "--exit-with-parent"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(20):
+            announced = json.loads(await process.stdout.readline())
+        yield announced["url"]
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def test_a_black_out_of_eight_seconds_needs_no_hand_on_the_page(
+    open_at: OpenPage, bridge: BridgeProcess, microphone: FakeMicrophone
+) -> None:
+    microphone.say(60.0)
+    async with (
+        relay_before(bridge) as url,
+        aiohttp.ClientSession(raise_for_status=True) as http,
+        open_at(url, locale="en-US") as page,
+    ):
+        before = await connected(page)
+        dark = {"changes": [{"at_s": 0, "blackout": "both"}]}
+        await http.post(f"{url}/_relay/v1/network", json=dark)
+        await page.wait_for_state("reconnecting")
+        await asyncio.sleep(8.0)
+        await http.post(f"{url}/_relay/v1/network", json={"preset": "clean"})
+
+        await page.page.wait_for_function(
+            "() => voicebridge.state === 'listening'", timeout=25_000
+        )
+        after = (await page.stats())["hello"]
+        assert after["client_id"] == before["client_id"]
+        await page.page.fill("#text", "What time is it?")
+        await page.page.keyboard.press("Enter")
+        await page.page.wait_for_selector(".said-assistant[aria-busy=false]")
+        assert await page.page.is_hidden("#problem")
