@@ -16,11 +16,10 @@ the sender's jitter demands. What keeps it from staying there, and from drifting
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from server.audio import splice
 from server.audio.conceal import MAX_REPEATS, Concealer
-from server.audio.format import FRAME_MS, FRAME_SAMPLES, Pcm, ms_to_samples
+from server.audio.format import FRAME_MS, FRAME_SAMPLES, SILENCE, Pcm, ms_to_samples
+from server.audio.waiting import WaitingSamples
 
 SPLICE_EVERY_FRAMES = 2
 QUIET_SPARE_FRAMES = 2
@@ -29,8 +28,6 @@ JITTER_MEMORY_FRAMES = 500
 """After an underrun, one more frame of spare is granted for so many pulls."""
 _SHORT_OF_MS = 2.0
 _SMALLEST_CUT = splice.MIN_LAG
-_ROOM_BEFORE = splice.MAX_LAG
-_BLOCK = ms_to_samples(5)
 
 
 @dataclass(slots=True)
@@ -79,8 +76,7 @@ class PlayoutBuffer:
         self._window_frames = window_frames
         self._conceal = conceal
         self._concealer = Concealer()
-        self._store: Pcm = np.zeros(2 * self._capacity + _ROOM_BEFORE, np.int16)
-        self._start = self._end = _ROOM_BEFORE
+        self._waiting = WaitingSamples(self._capacity)
         self._playing = False
         self._rests = False
         self._splice_in = 0
@@ -96,12 +92,12 @@ class PlayoutBuffer:
 
     def __len__(self) -> int:
         """Samples waiting."""
-        return self._end - self._start
+        return len(self._waiting)
 
     @property
     def waiting_ms(self) -> float:
         """How much sound waits."""
-        return (self._end - self._start) * FRAME_MS / FRAME_SAMPLES
+        return len(self._waiting) * FRAME_MS / FRAME_SAMPLES
 
     def push(self, pcm: Pcm, *, lead_ms: float) -> None:
         """Append samples; some go when there is no room (counted).
@@ -110,7 +106,7 @@ class PlayoutBuffer:
             pcm: any number of samples.
             lead_ms: time until the next pull, 0 when it is due or overdue.
         """
-        waiting = self._end - self._start
+        waiting = len(self._waiting)
         wait_ms = lead_ms + waiting * FRAME_MS / FRAME_SAMPLES
         self.delay_ms += (wait_ms - self.delay_ms) / 16
         if self._playing:
@@ -119,16 +115,7 @@ class PlayoutBuffer:
         self.counters.pushed += pcm.size
         self.dry_frames = 0
         self._rests = False
-        overflow = waiting + pcm.size - self._capacity
-        if overflow > 0:
-            everything = np.concatenate((self._store[self._start : self._end], pcm))
-            pcm = splice.without_quiet(everything, overflow, _BLOCK)
-            self.counters.dropped += overflow
-            self._start = self._end = _ROOM_BEFORE
-        elif self._end + pcm.size > self._store.size:
-            self._move_to(_ROOM_BEFORE)
-        self._store[self._end : self._end + pcm.size] = pcm
-        self._end += pcm.size
+        self.counters.dropped += self._waiting.append(pcm)
 
     def rest(self) -> None:
         """The sender pauses: running dry is silence now, nothing is made up."""
@@ -140,20 +127,15 @@ class PlayoutBuffer:
         Samples short of a whole frame are handed out padded with silence when the
         buffer was playing: the tail of a burst is not kept for later.
         """
-        waiting = self._end - self._start
+        waiting = len(self._waiting)
         if waiting < FRAME_SAMPLES and not (self._playing and waiting):
             return self._run_dry()
         self._playing = True
         if waiting >= FRAME_SAMPLES:
             self._correct()
-            take = FRAME_SAMPLES
-            frame = self._store[self._start : self._start + take].copy()
-        else:
-            take = waiting
-            frame = np.zeros(FRAME_SAMPLES, np.int16)
-            frame[:take] = self._store[self._start : self._end]
-        self._start += take
-        self.counters.pulled += take
+            waiting = FRAME_SAMPLES
+        frame = self._waiting.take(FRAME_SAMPLES)
+        self.counters.pulled += waiting
         if self._conceal is None:
             self._concealer.good(frame)
         self._observe()
@@ -162,7 +144,7 @@ class PlayoutBuffer:
     def flush(self) -> int:
         """Forget everything; the number of samples that were waiting."""
         waiting = len(self)
-        self._start = self._end = _ROOM_BEFORE
+        self._waiting.clear()
         self._playing = False
         self._rests = True
         self._restart_window()
@@ -204,7 +186,7 @@ class PlayoutBuffer:
             if not self._jitter_left and self._jitter_frames:
                 self._jitter_frames -= 1
                 self._jitter_left = JITTER_MEMORY_FRAMES
-        self._low_water = min(self._low_water, self._end - self._start)
+        self._low_water = min(self._low_water, len(self._waiting))
         self._window_left -= 1
         if self._window_left > 0:
             return
@@ -223,42 +205,50 @@ class PlayoutBuffer:
 
     def _correct(self) -> None:
         """Before a whole frame is taken: leave out or repeat what should be."""
-        waiting = self._end - self._start
         allowed = (1 + QUIET_SPARE_FRAMES + self._jitter_frames) * FRAME_SAMPLES
-        if waiting > allowed:
-            self._drain(waiting - allowed)
+        if len(self._waiting) > allowed:
+            self._drain((len(self._waiting) - allowed) // FRAME_SAMPLES)
         if not self._surplus:
             return
         self._splice_in -= 1
-        head = self._store[self._start : self._start + FRAME_SAMPLES]
-        if splice.is_quiet(head):
+        if splice.is_quiet(self._waiting.head(FRAME_SAMPLES)):
             self._correct_in_silence()
         elif self._splice_in <= 0:
             self._splice_in = SPLICE_EVERY_FRAMES
-            self._splice()
+            self._correct_in_sound()
 
-    def _drain(self, n_samples: int) -> None:
+    def _drain(self, n_frames: int) -> None:
         """Leave out frames at the front for as long as they are quiet."""
-        for _ in range(n_samples // FRAME_SAMPLES):
-            if not splice.is_quiet(
-                self._store[self._start : self._start + FRAME_SAMPLES]
-            ):
+        for _ in range(n_frames):
+            if not splice.is_quiet(self._waiting.head(FRAME_SAMPLES)):
                 return
             self._leave_out(FRAME_SAMPLES)
 
     def _correct_in_silence(self) -> None:
         if self._surplus < 0:
-            self._move_to(_ROOM_BEFORE + FRAME_SAMPLES)
-            self._start -= FRAME_SAMPLES
-            self._store[self._start : self._start + FRAME_SAMPLES] = 0
+            self._waiting.put_before(SILENCE)
             self.counters.stretched += FRAME_SAMPLES
-            self._restart_window()
+            self._owe(0)
             return
-        spare = self._end - self._start - FRAME_SAMPLES
+        spare = len(self._waiting) - FRAME_SAMPLES
         n = min(self._surplus, FRAME_SAMPLES, spare)
         if n > 0:
             self._leave_out(n)
             self._owe(self._surplus - n)
+
+    def _correct_in_sound(self) -> None:
+        if self._surplus < 0:
+            n = self._waiting.stretch(-self._surplus)
+            self.counters.stretched += n
+            self._owe(self._surplus + n)
+            return
+        wanted = min(self._surplus, len(self._waiting) - FRAME_SAMPLES)
+        if wanted < _SMALLEST_CUT:
+            self._owe(0)
+            return
+        n = self._waiting.shorten(wanted)
+        self.counters.trimmed += n
+        self._owe(self._surplus - n)
 
     def _owe(self, surplus: int) -> None:
         """What is left to do; when nothing is, a new look at arrivals begins."""
@@ -267,45 +257,5 @@ class PlayoutBuffer:
             self._restart_window()
 
     def _leave_out(self, n_samples: int) -> None:
-        self._start += n_samples
+        self._waiting.leave_out(n_samples)
         self.counters.trimmed += n_samples
-
-    def _splice(self) -> None:
-        waiting = self._end - self._start
-        wanted = abs(self._surplus)
-        if self._surplus > 0:
-            wanted = min(wanted, waiting - FRAME_SAMPLES)
-        room = splice.MAX_LAG + splice.FADE_SAMPLES
-        if wanted < splice.MIN_LAG:
-            self._owe(0)
-            return
-        if waiting < room:
-            return
-        sound = self._store[self._start : self._start + room]
-        if wanted <= splice.MAX_LAG:
-            lag = wanted
-        else:
-            longest = min(splice.MAX_LAG, wanted - splice.MIN_LAG)
-            lag = splice.best_lag(sound, splice.MIN_LAG, longest)
-        here = sound[: splice.FADE_SAMPLES]
-        there = sound[lag : lag + splice.FADE_SAMPLES]
-        if self._surplus > 0:
-            there[:] = splice.cross_fade(here, there)
-            self._leave_out(lag)
-            self._owe(self._surplus - lag)
-        else:
-            again = sound[:lag].copy()
-            here[:] = splice.cross_fade(there, here)
-            if self._start < lag:
-                self._move_to(_ROOM_BEFORE)
-            self._start -= lag
-            self._store[self._start : self._start + lag] = again
-            self.counters.stretched += lag
-            self._owe(self._surplus + lag)
-
-    def _move_to(self, start: int) -> None:
-        waiting = self._end - self._start
-        self._store[start : start + waiting] = self._store[
-            self._start : self._end
-        ].copy()
-        self._start, self._end = start, start + waiting
