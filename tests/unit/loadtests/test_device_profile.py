@@ -100,6 +100,7 @@ def test_an_estimate_is_a_multiple_of_the_reference() -> None:
         (("kernels", "python", "times_reference"), [9, 3], "times_reference"),
         (("kernels", "python", "times_reference"), [0, 3], "times_reference"),
         (("kernels", "python", "likely"), 99, "likely"),
+        (("kernels", "python"), {"us": [9, 3], "source": "a board"}, "low above high"),
         (("kernels", "gpu"), {}, "gpu"),
         (("limits", "source"), None, "limits.source"),
         (("limits", "percent_of_device"), {"one": 20}, "percent_of_device"),
