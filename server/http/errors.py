@@ -40,7 +40,7 @@ def error_response(error: BridgeError) -> JSONResponse:
 
 def count(app: Any, code: str) -> None:
     """Count an answer with this error, once there is somebody who counts."""
-    on_error = getattr(app.state, "on_error", None)
+    on_error = getattr(getattr(app, "state", None), "on_error", None)
     if on_error is not None:
         on_error(code)
 

@@ -276,7 +276,7 @@ def _choose_protocol(scope: Scope, send: Send) -> Send:
 async def _refuse(
     error: BridgeError, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    count(scope["app"], error.code)
+    count(scope.get("app"), error.code)
     response: JSONResponse = error_response(error)
     if scope["type"] == "http" or "websocket.http.response" in scope.get(
         "extensions", {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import selectors
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 
@@ -38,17 +38,31 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._jumping.now_s
 
 
+def run_virtually(main: Coroutine[Any, Any, None]) -> None:
+    """Run to the end on a clock that jumps. The thread's own loop is left alone."""
+    loop = VirtualTimeLoop()
+    try:
+        loop.run_until_complete(main)
+    finally:
+        loop.run_until_complete(_cancel_the_rest())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+async def _cancel_the_rest() -> None:
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
 def virtual_time(
-    test: Callable[..., Awaitable[None]],
+    test: Callable[..., Coroutine[Any, Any, None]],
 ) -> Callable[..., None]:
     """Run an async test on a clock that jumps."""
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
-        async def whole_test() -> None:
-            await test(*args, **kwargs)
-
-        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(whole_test())
+        run_virtually(test(*args, **kwargs))
 
     return run

@@ -24,7 +24,7 @@ from server.tools.registry import (
     parse_arguments,
 )
 from tests.support.tool_door import MemoryDoor
-from tests.support.virtual_time import VirtualTimeLoop, virtual_time
+from tests.support.virtual_time import run_virtually, virtual_time
 
 TEXT = {
     "type": "object",
@@ -458,8 +458,7 @@ def test_every_call_ends_exactly_once(
             assert len(ends) == len(background) + len(typed)
             assert len(door.records) == len(submitted) + len(typed)
 
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        runner.run(play())
+    run_virtually(play())
 
 
 # --- the tools themselves

@@ -81,8 +81,8 @@ def test_an_empty_file_is_no_tools(tmp_path: Path) -> None:
         (
             "method: POST",
             "method: SHOUT",
-            "tools.yaml:4: http.0.method: Input should be 'GET', 'POST', 'PUT', 'PATCH' "
-            "or 'DELETE'",
+            "tools.yaml:4: http.0.method: Input should be 'GET', 'POST', 'PUT', "
+            "'PATCH' or 'DELETE'",
         ),
         (
             "    method: POST",
