@@ -270,7 +270,7 @@ def ask_to_confirm(client: PageClient, *, expires_s: float = 45) -> None:
 
 async def use_cpu(double: PageDouble) -> None:
     """Let the processes' clock run, so that there is a rate to show."""
-    for _ in range(40):
+    for _ in range(600):
         await asyncio.sleep(0.5)
         double.rest.health = {
             **double.rest.health,

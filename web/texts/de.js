@@ -105,7 +105,7 @@ export const de = {
   "figures.rtt": "Umlaufzeit",
   "figures.buffer": "Puffer",
   "figures.drops": "Aussetzer",
-  "figures.ms": "{value} ms",
+  "figures.ms": "{value} ms",
   "figures.none": "–",
 
   "nav.talk": "Sprechen",
@@ -241,7 +241,7 @@ export const de = {
   "dashboard.end": "Beenden",
   "dashboard.end.title": "Dieses Gespräch für alle beenden?",
   "dashboard.end.text": "Wer gerade spricht, wird abgeschnitten.",
-  "dashboard.budget": "Budget {value} %",
+  "dashboard.budget": "Budget {value} %",
   "dashboard.percore": "% eines Kerns",
   "dashboard.concealed": "Ergänzt",
   "dashboard.stop": "Unterbrechung: still nach",
@@ -289,9 +289,9 @@ export const de = {
   "col.code": "Code",
   "col.count": "Anzahl",
 
-  "unit.s": "{value} s",
-  "unit.percent": "{value} %",
-  "unit.mb": "{value} MB",
+  "unit.s": "{value} s",
+  "unit.percent": "{value} %",
+  "unit.mb": "{value} MB",
   "unit.min": "{value} min",
   "unit.h": "{value} h",
 

@@ -102,7 +102,7 @@ export const en = {
   "figures.rtt": "Round trip",
   "figures.buffer": "Buffer",
   "figures.drops": "Dropouts",
-  "figures.ms": "{value} ms",
+  "figures.ms": "{value} ms",
   "figures.none": "–",
 
   "nav.talk": "Talk",
@@ -238,7 +238,7 @@ export const en = {
   "dashboard.end": "End",
   "dashboard.end.title": "End this session for everybody?",
   "dashboard.end.text": "Whoever is talking is cut off.",
-  "dashboard.budget": "budget {value} %",
+  "dashboard.budget": "budget {value} %",
   "dashboard.percore": "% of one core",
   "dashboard.concealed": "Made up",
   "dashboard.stop": "barge-in: silent after",
@@ -286,9 +286,9 @@ export const en = {
   "col.code": "Code",
   "col.count": "Count",
 
-  "unit.s": "{value} s",
-  "unit.percent": "{value} %",
-  "unit.mb": "{value} MB",
+  "unit.s": "{value} s",
+  "unit.percent": "{value} %",
+  "unit.mb": "{value} MB",
   "unit.min": "{value} min",
   "unit.h": "{value} h",
 
