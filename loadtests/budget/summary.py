@@ -278,7 +278,7 @@ def _costs(facts: BudgetFacts) -> TableBlock:
                 str(judged.device_ms * per_device),
                 str(judged.busiest_ms * 0.1),
                 str(load.mb_per_session),
-                "yes" if load.is_reliable else "; ".join(load.doubts),
+                "yes" if load.is_reliable else "no",
             )
         )
     return TableBlock(

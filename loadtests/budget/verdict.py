@@ -21,6 +21,9 @@ MUST, AIM = "budget", "aim"
 """Groups of checks: what must be kept, and what we aim at (no part of the verdict)."""
 
 
+UNRELIABLE = "not reliable, see the calls"
+
+
 class Translator:
     """Costs here to costs on the device; on the device itself they stay as they are."""
 
@@ -160,7 +163,7 @@ def _check(
     outcome = outcome_of(band, limit)
     words = f"{band} {unit}, limit {limit:g}"
     if not load.is_reliable:
-        outcome, words = Outcome.UNDECIDED, f"{words}; {'; '.join(load.doubts)}"
+        outcome, words = Outcome.UNDECIDED, f"{words}; {UNRELIABLE}"
     return Check(name=name, outcome=outcome, words=words, group=group)
 
 
@@ -211,18 +214,20 @@ def _missing(sessions: int) -> Check:
 
 def _verdict(checks: Sequence[Check], profile: Profile) -> Verdict:
     for outcome, words in (
-        (Outcome.FAIL, f"Too much for {profile.title}: "),
-        (Outcome.UNDECIDED, f"Not to be said for {profile.title}: "),
+        (Outcome.FAIL, "Too much for"),
+        (Outcome.UNDECIDED, "Not to be said for"),
     ):
         guilty = [check for check in checks if check.outcome is outcome]
         if guilty:
-            text = words + "; ".join(f"{c.name} {c.words}" for c in guilty)
-            return Verdict(outcome=outcome, words=text)
+            # Why a number is unreliable is said once, with its calls.
+            told = [c for c in guilty if UNRELIABLE not in c.words] or guilty
+            reasons = "; ".join(f"{c.name}: {c.words}" for c in told)
+            return Verdict(outcome=outcome, words=f"{words} {profile.name}: {reasons}")
     if not checks:
         return Verdict(outcome=Outcome.UNDECIDED, words="Nothing was measured.")
     return Verdict(
         outcome=Outcome.PASS,
-        words=f"Within the budget of {profile.title}: {len(checks)} checks kept.",
+        words=f"Within the budget of {profile.name}: {len(checks)} checks kept.",
     )
 
 

@@ -10,6 +10,7 @@ from loadtests.load.limits import Limit, Limits
 from loadtests.load.tally import Tally
 from reports.model import Check, Outcome, Verdict
 
+NOT_MEASURED = "not measured"
 EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNDECIDED: 2}
 
 
@@ -48,7 +49,9 @@ def _verdict(checks: Sequence[Check]) -> Verdict:
     ):
         guilty = [check for check in checks if check.outcome is outcome]
         if guilty:
-            text = words + "; ".join(f"{c.name}: {c.words}" for c in guilty)
+            # Where no call counted nothing was measured: that is said once.
+            told = [c for c in guilty if not c.words.startswith(NOT_MEASURED)]
+            text = words + "; ".join(f"{c.name}: {c.words}" for c in told or guilty)
             return Verdict(outcome=outcome, words=text)
     return Verdict(outcome=Outcome.PASS, words=f"All {len(checks)} checks are kept.")
 
@@ -91,7 +94,7 @@ def _limit(tally: Tally, limit: Limit) -> Check:
         return Check(
             name=name,
             outcome=Outcome.UNDECIDED if limit.required else Outcome.PASS,
-            words=f"not measured in this run (limit {limit.at_most:g} ms)",
+            words=f"{NOT_MEASURED} in this run (limit {limit.at_most:g} ms)",
             group="limits",
         )
     value = percentile(found.values, limit.percentile)
