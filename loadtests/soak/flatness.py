@@ -14,7 +14,10 @@ import numpy as np
 
 EXACT = ("tasks", "threads", "fds", "sessions", "clients")
 WARM_UP = 2
-"""Rounds after which caches are full and lazy imports done."""
+"""Rounds after which lazy imports are done; at least so many are not judged."""
+WARM_UP_SHARE = 3
+"""One part in so many is not judged: until then the allocator's heap settles. A leak
+goes on growing after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,13 @@ def findings(pauses: Sequence[Idle], *, limit_kb_per_call: float) -> list[Findin
     """What is to be said of each figure.
 
     Args:
-        pauses: in order of time; the first WARM_UP are not judged.
+        pauses: in order of time; the first third is not judged.
         limit_kb_per_call: growth of memory that counts as a leak.
 
     Raises:
         ValueError: there are fewer than WARM_UP + 3 pauses.
     """
-    judged = list(pauses[WARM_UP:])
+    judged = list(pauses[max(WARM_UP, len(pauses) // WARM_UP_SHARE) :])
     if len(judged) < 3:
         raise ValueError(f"at least {WARM_UP + 3} pauses are needed")
     found = []
