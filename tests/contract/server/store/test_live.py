@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import random
 from contextlib import aclosing
 from pathlib import Path
@@ -15,6 +16,7 @@ from server.store.follow import CaughtUp, Noticed
 from server.store.live import QUEUE_EVENTS
 from server.store.records import RecordingRecord, SessionRecord, UsageRecord
 from server.store.retention import DAY_MS, Retention
+from server.store.spill import Spill
 from server.store.store import Store, StoreConfig, now_ms, open_store
 from tests.support.postgres import Cluster
 from tests.support.stores import said
@@ -154,8 +156,6 @@ async def test_what_a_gone_neighbour_left_in_its_journal_is_written_by_the_next_
             neighbour = second.place.spill_dir
             assert neighbour != first.place.spill_dir
         # As a crash would leave it, while the database was away.
-        from server.store.spill import Spill
-
         Spill(neighbour).append([said("from the journal")])
 
     async with open_store(config) as again:
@@ -163,6 +163,25 @@ async def test_what_a_gone_neighbour_left_in_its_journal_is_written_by_the_next_
         page = await again.queries.events("ada", "c1", limit=10)
     assert [e.data()["text"] for e in page.events] == ["from the journal"]
     assert not list(neighbour.glob("*.jsonl"))
+
+
+async def test_what_the_journal_knows_of_a_session_comes_before_the_guess(
+    config: StoreConfig,
+) -> None:
+    """It ended well while the database was away: that is not an interruption."""
+    async with open_store(config) as earlier:
+        place = earlier.place
+        live = SessionRecord("s1", "ada", "c1", "live", 1, place.node, place.boot)
+        earlier.writer.record(live)
+    Spill(place.spill_dir).append(
+        [said(str(n)) for n in range(2_000)]
+        + [dataclasses.replace(live, state="ended", at_ms=2, end_reason="bye")]
+    )
+
+    async with open_store(config) as now:
+        await now.tidy()
+        [session] = await now.queries.sessions("ada", "c1")
+    assert (session["state"], session["end_reason"]) == ("ended", "bye")
 
 
 async def test_nothing_is_deleted_without_a_limit_and_only_what_is_older_with_one(

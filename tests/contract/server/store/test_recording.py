@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -213,6 +214,23 @@ async def test_the_tables_are_what_the_program_believes(store: Store) -> None:
         )
     assert differences == []
     assert await current(store._engines.read) == HEAD
+
+
+async def test_sqlite_is_set_up_to_keep_what_it_acknowledged_and_nothing_it_erased(
+    tmp_path: Path,
+) -> None:
+    async with open_store(StoreConfig(tmp_path)) as store:
+        for engine in (store._engines.write, store._engines.read):
+            async with engine.connect() as connection:
+                found = {
+                    name: (await connection.execute(text(f"PRAGMA {name}"))).scalar()
+                    for name in ("journal_mode", "synchronous", "secure_delete")
+                }
+            assert found == {
+                "journal_mode": "wal",
+                "synchronous": 2,
+                "secure_delete": 1,
+            }
 
 
 async def test_two_servers_may_start_on_one_empty_database(
