@@ -6,5 +6,5 @@ it is for a user. Every latency is measured inside the simulator's own process.
 - `callers`: calls in child processes, by JSON lines. `load`: Locust over them.
 - `budget`, `budgets/*.yaml`: what sessions cost against what a device allows.
 - `bridge_health`, `process_tree`, `host_sampler`: what a bridge uses, here or remote.
-- `bench`, `engine`, `compare`, `soak`: the other ways to measure; `processes`: children.
+- `bench`, `engine`, `compare`, `soak`: other ways to measure. `processes`: children.
 """
