@@ -10,7 +10,7 @@ import aiohttp
 import numpy as np
 
 from simulator.record import ModelRecord
-from simulator.timeline import RATE_HZ, Pcm, Recording, Timeline
+from simulator.timeline import RATE_HZ, Pcm, Recording, Timeline, joined
 
 CLOCK = "CLOCK_MONOTONIC"
 
@@ -47,20 +47,32 @@ class FakeControl:
             return None
         return found if isinstance(found, dict) else None
 
-    async def find(self, tag: str) -> str:
-        """The id of the newest call whose instructions carry the tag."""
+    async def find(self, tag: str) -> list[str]:
+        """Ids of the calls whose instructions carry the tag, oldest first.
+
+        More than one, where the bridge replaced a model session.
+        """
         calls = await self._json("/calls", params={"tag": tag})
         if not isinstance(calls, list) or not calls:
             raise FakeUnavailableError("the fake saw no call with this tag")
-        return str(calls[-1]["call_id"])
+        return [str(call["call_id"]) for call in calls]
 
     async def record(self, tag: str) -> ModelRecord:
-        """Sound and times of the call with this tag.
+        """Sound and times of the conversation with this tag.
 
         Raises:
             FakeUnavailableError: unreachable, unknown call, or another clock or rate.
         """
-        call_id = await self.find(tag)
+        records = [await self._record(call_id) for call_id in await self.find(tag)]
+        if len(records) == 1:
+            return records[0]
+        return ModelRecord(
+            joined([r.heard for r in records]),
+            joined([r.spoken for r in records]),
+            [turn for r in records for turn in r.turns],
+        )
+
+    async def _record(self, call_id: str) -> ModelRecord:
         timeline = await self._json(f"/calls/{call_id}/timeline")
         if timeline.get("clock") != CLOCK or timeline.get("rate_hz") != RATE_HZ:
             raise FakeUnavailableError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -121,3 +122,33 @@ class Recording:
         first = max(0, int(self.timeline.sample_at(start_s)))
         last = min(self.n_samples, int(self.timeline.sample_at(end_s)) + 1)
         return first, self.pcm[first : max(first, last)]
+
+
+def joined(recordings: Sequence[Recording]) -> Recording:
+    """Several recordings of one place, one after the other, each with its own times.
+
+    What one of them has from before the end of the one before is left out: a session
+    that is made ready beside another one hears silence.
+    """
+    pieces: list[Pcm] = []
+    anchors: list[tuple[int, float]] = []
+    n_samples, end_s = 0, float("-inf")
+    for recording in recordings:
+        timeline = recording.timeline
+        if not recording.n_samples or timeline.is_empty:
+            continue
+        kept = timeline.times_s >= end_s
+        if not kept.any():
+            continue
+        first = int(timeline.indices[kept][0])
+        pieces.append(recording.pcm[first:])
+        anchors += [
+            (n_samples + int(index) - first, float(time_s))
+            for index, time_s in zip(
+                timeline.indices[kept], timeline.times_s[kept], strict=True
+            )
+        ]
+        n_samples += recording.n_samples - first
+        end_s = timeline.time_at(recording.n_samples)
+    pcm = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int16)
+    return Recording(pcm, Timeline.from_anchors(anchors))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.timeline import FRAME_SAMPLES, Recording, Timeline
+from simulator.timeline import FRAME_SAMPLES, Recording, Timeline, joined
 
 
 def frames(*times_s: float) -> Timeline:
@@ -84,3 +84,17 @@ def test_an_axis_cuts_what_passed_before_and_after_it() -> None:
     recording = Recording(np.arange(480, dtype=np.int16), frames(1.0))
 
     assert recording.on_axis(1.005, 100).tolist() == list(range(120, 220))
+
+
+def test_recordings_of_two_sessions_follow_each_other_with_their_own_times() -> None:
+    """The second begins, silent, while the first still records."""
+    first = Recording(np.full(4_800, 100, np.int16), Timeline.from_anchors([(0, 5.0)]))
+    late = np.concatenate((np.zeros(2_400, np.int16), np.full(2_400, 7, np.int16)))
+    second = Recording(late, Timeline.from_anchors([(0, 5.1), (2_400, 5.3)]))
+    empty = Recording(np.zeros(0, np.int16), Timeline.from_anchors([]))
+
+    both = joined([first, empty, second])
+
+    assert both.pcm.tolist() == [100] * 4_800 + [7] * 2_400
+    assert both.timeline.time_at(0) == 5.0
+    assert both.timeline.time_at(4_800) == 5.3
