@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -141,22 +142,23 @@ async def test_a_failed_result_is_an_error_in_words(claude: ClaudeCli) -> None:
 async def test_24_megabytes_of_output_are_read_without_holding_up_the_loop(
     claude: ClaudeCli,
 ) -> None:
-    late_ms: list[float] = []
+    busy_ms: list[float] = []
 
     async def watch() -> None:
-        loop = asyncio.get_running_loop()
+        """CPU time between two looks: a busy machine does not count."""
+        before_s = time.thread_time()
         while True:
-            due_s = loop.time() + 0.005
             await asyncio.sleep(0.005)
-            late_ms.append((loop.time() - due_s) * 1000)
+            now_s = time.thread_time()
+            busy_ms.append((now_s - before_s) * 1000)
+            before_s = now_s
 
     watching = asyncio.create_task(watch())
     answer = await claude.ask("huge", Follower())
     watching.cancel()
 
     assert len(answer) <= 8_100
-    late_ms.sort()
-    assert late_ms[len(late_ms) * 95 // 100] < 20, late_ms[-10:]
+    assert max(busy_ms) < 60, sorted(busy_ms)[-10:]
 
 
 @pytest.mark.parametrize("kind", ["hang", "stubborn", "children"])

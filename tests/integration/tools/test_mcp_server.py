@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ STAND_IN = [sys.executable, mcp_stand_in.__file__]
 @asynccontextmanager
 async def running(kind: str, *more: str, **options: Any) -> AsyncIterator[McpServer]:
     options.setdefault("command", [*STAND_IN, kind, *more])
+    options.setdefault("start_timeout_s", 45)  # a busy test machine
     config = McpServerConfig(name="files", policy="allow", **options)
     server, stop = McpServer(config, timeout_s=10), asyncio.Event()
     task = asyncio.create_task(server.run(stop))
@@ -45,7 +47,7 @@ def find(server: McpServer, name: str) -> Tool:
 
 
 async def call(server: McpServer, name: str, **arguments: Any) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return await find(server, name).run(arguments, lambda _: None)
 
 
@@ -88,7 +90,7 @@ async def test_a_server_that_dies_in_a_call_is_started_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(mcp_server, "FIRST_RESTART_S", 0.05)
-    monkeypatch.setattr(mcp_server, "READY_PATIENCE_S", 8)
+    monkeypatch.setattr(mcp_server, "READY_PATIENCE_S", 25)
     async with running("good") as server:
         with pytest.raises(ToolError):
             await call(server, "files_die")
@@ -127,15 +129,17 @@ async def test_bad_servers_have_no_tools_and_harm_nobody(
 ) -> None:
     monkeypatch.setattr(mcp_server, "FIRST_RESTART_S", 60)
     before = _descendants()
-    late_ms = 0.0
+    busy_ms = 0.0
 
     async def watch() -> None:
-        nonlocal late_ms
-        loop = asyncio.get_running_loop()
+        """CPU time between two looks: a busy machine does not count."""
+        nonlocal busy_ms
+        before_s = time.thread_time()
         while True:
-            due_s = loop.time() + 0.01
-            await asyncio.sleep(0.01)
-            late_ms = max(late_ms, (loop.time() - due_s) * 1000)
+            await asyncio.sleep(0.005)
+            now_s = time.thread_time()
+            busy_ms = max(busy_ms, (now_s - before_s) * 1000)
+            before_s = now_s
 
     watching = asyncio.create_task(watch())
     async with AsyncExitStack() as stack:
@@ -150,7 +154,7 @@ async def test_bad_servers_have_no_tools_and_harm_nobody(
     watching.cancel()
 
     await eventually(lambda: _descendants() <= before)
-    assert late_ms < 500
+    assert busy_ms < 100
 
 
 def _descendants() -> set[int]:
@@ -200,7 +204,9 @@ async def test_the_end_of_the_parent_is_the_end_of_the_server(tmp_path: Path) ->
         "from server.tools.config import McpServerConfig\n"
         "from server.tools.mcp_server import McpServer\n"
         "async def main():\n"
-        "    config = McpServerConfig(name='f', command=sys.argv[1:])\n"
+        "    command, patience_s = sys.argv[1:], 45\n"
+        "    config = McpServerConfig(\n"
+        "        name='f', command=command, start_timeout_s=patience_s)\n"
         "    server = McpServer(config, timeout_s=5)\n"
         "    task = asyncio.create_task(server.run(asyncio.Event()))\n"
         "    await server.wait_listed()\n"
