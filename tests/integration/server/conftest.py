@@ -141,12 +141,18 @@ async def running_bridge(settings: Any) -> AsyncIterator[Bridge]:
         yield Bridge(app, http)
 
 
-@pytest.fixture(params=["lean", "aiortc"])
+@pytest.fixture(params=["lean", "aiortc", "websocket"])
 async def bridge(
     fake: FakeModel, request: pytest.FixtureRequest
 ) -> AsyncIterator[Bridge]:
     """A bridge on the shared fake, once for every way to carry media."""
-    settings = settings_for(fake.url, session_grace_s=0.5, media_path=request.param)
+    over_socket = request.param == "websocket"
+    settings = settings_for(
+        fake.url,
+        session_grace_s=0.5,
+        media_path="lean" if over_socket else request.param,
+        model_transport="websocket" if over_socket else "webrtc",
+    )
     async with running_bridge(settings) as running:
         yield running
 
