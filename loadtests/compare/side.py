@@ -24,6 +24,8 @@ ENVIRONMENT = {
     "OPENAI_API_KEY": "sk-compare",
     "VOICEBRIDGE_LOG_LEVEL": "WARNING",
     "VOICEBRIDGE_MAX_SESSIONS": "1000",
+    "VOICEBRIDGE_SESSIONS_PER_S": "1000",
+    "VOICEBRIDGE_REQUESTS_PER_S": "1000",
     # All media in one process: what is compared is the code, not how many processes
     # this machine's number of cores makes of it.
     "VOICEBRIDGE_WORKERS": "1",
