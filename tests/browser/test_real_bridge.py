@@ -173,7 +173,7 @@ async def test_a_bridge_with_keys_is_opened_by_one_and_restarts_under_a_call(
     open_at: OpenPage, tmp_path: Path, microphone: FakeMicrophone
 ) -> None:
     microphone.say(60.0)
-    settings = {"VOICEBRIDGE_API_KEYS": f"ada:{KEY}"}
+    settings = {"VOICEBRIDGE_API_KEYS": f"ada:{KEY}", "VOICEBRIDGE_WORKERS": "0"}
     async with running_bridge(tmp_path / "first.log", **settings) as first:
         port = first.url.split(":")[-1].strip("/")
         async with open_at(f"{first.url}#/talk", locale="en-US") as page:

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ class BridgeProcess:
     url: str
     process: asyncio.subprocess.Process
     log: Path
+    headers: dict[str, str] = field(default_factory=dict)
+    """What its first key is worth, where it has keys."""
 
     async def health(self) -> dict[str, Any]:
         async with (
-            aiohttp.ClientSession() as http,
+            aiohttp.ClientSession(headers=self.headers) as http,
             http.get(f"{self.url}healthz") as response,
         ):
             answer: dict[str, Any] = await response.json()
@@ -61,7 +63,8 @@ async def running_bridge(log: Path, **settings: str) -> AsyncIterator[BridgeProc
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
         )
-    bridge = BridgeProcess(f"http://127.0.0.1:{port}/", process, log)
+    headers = _headers(settings.get("VOICEBRIDGE_API_KEYS", ""))
+    bridge = BridgeProcess(f"http://127.0.0.1:{port}/", process, log, headers)
     try:
         await _wait_until_healthy(bridge)
         await _warm_up(bridge)
@@ -84,10 +87,17 @@ async def _wait_until_healthy(bridge: BridgeProcess) -> None:
     raise RuntimeError(f"the bridge did not start:\n{bridge.log.read_text()}")
 
 
+def _headers(keys: str) -> dict[str, str]:
+    _, _, key = keys.split(",")[0].partition(":")
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 async def _warm_up(bridge: BridgeProcess) -> None:
     """Open and close one session: the first one loads what all others share."""
     api = f"{bridge.url}api/realtime/session"
-    async with aiohttp.ClientSession(raise_for_status=True) as http:
+    async with aiohttp.ClientSession(
+        headers=bridge.headers, raise_for_status=True
+    ) as http:
         async with http.post(api, json={}) as response:
             session_id = (await response.json())["session_id"]
         async with http.delete(f"{api}/{session_id}"):

@@ -393,6 +393,7 @@ export const de = {
   "error.store_unavailable":
     "Die Gespräche sind gerade nicht erreichbar. Bitte versuchen Sie es erneut.",
   "error.report_not_found": "Diesen Bericht gibt es nicht (mehr).",
+  "error.recording_failed": "Die Aufnahme ließ sich nicht speichern.",
   "error.internal": "Etwas Unerwartetes ist schiefgegangen.",
   "error.session_ended": "Der Sprachserver hat die Sitzung beendet.",
 };

@@ -369,6 +369,7 @@ export const en = {
   "error.tool_stopped": "",
   "error.store_unavailable": "",
   "error.report_not_found": "",
+  "error.recording_failed": "",
   "error.internal": "Something unexpected went wrong.",
   "error.session_ended": "The voice server ended the session.",
 };
