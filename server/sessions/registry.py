@@ -13,7 +13,6 @@ from server.errors import (
     CapacityError,
     ClientNotFoundError,
     DrainingError,
-    ForbiddenError,
     NotSupportedError,
     SessionNotFoundError,
     ToolCallNotFoundError,
@@ -184,7 +183,6 @@ class SessionRegistry:
         """Answer the offer of one more browser, or of one that comes back.
 
         Raises:
-            ForbiddenError: it was shown out.
             DrainingError: the server takes nobody new any more.
             BridgeError: the offer is bad, or the session full or over.
         """
@@ -193,11 +191,6 @@ class SessionRegistry:
                 raise DrainingError
             if len(session.seats) >= MAX_SEATS:
                 raise CapacityError(f"{len(session.seats)} clients were admitted")
-        elif resume_client_id in session.removed:
-            raise ForbiddenError(
-                "a removed client came back",
-                user_message="You were removed from this conversation.",
-            )
         answer = await self._host.admit(
             session.session_id,
             offer_sdp,
