@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from server.audio.format import FRAME_SAMPLES, Pcm
+from server.audio.format import FRAME_MS, FRAME_SAMPLES, Pcm
 from server.audio.playout import PlayoutBuffer
 from server.audio.reorder import LOST, ReorderWindow
 
@@ -53,6 +53,7 @@ class Intake:
         """
         self._new_decoder = new_decoder
         self.lead_ms = lead_ms
+        self._lead_at_tick_ms: float | None = None
         self._on_frame: OnFrame | None = None
         self._on_packet: OnPacket | None = None
         self._lost_before = self._late_before = 0
@@ -149,7 +150,10 @@ class Intake:
     def pull(self) -> Pcm | None:
         """The frame for this tick, or None: silence."""
         if len(self.buffer) < FRAME_SAMPLES and self._window.missing:
+            # What waited behind the gap came early enough: it says nothing of delay.
+            self._lead_at_tick_ms = float(FRAME_MS)
             self._deliver(self._window.give_up())
+            self._lead_at_tick_ms = None
         return self.buffer.pull()
 
     def give_up_gap(self) -> None:
@@ -188,7 +192,7 @@ class Intake:
             self.buffer.dry_frames -= 1  # the tick has had something in its place
         else:
             self.buffer.counters.concealed += FRAME_SAMPLES
-            self.buffer.push(self._decoder.conceal(following), lead_ms=self.lead_ms())
+            self._push(self._decoder.conceal(following))
 
     def _hand_on(self, payload: bytes) -> None:
         pcm = self._decoder.decode(payload)
@@ -197,9 +201,13 @@ class Intake:
         if self._on_frame is not None:
             self._on_frame(pcm)
             return
-        self.buffer.push(pcm, lead_ms=self.lead_ms())
+        self._push(pcm)
         if self.rests:
             self.buffer.rest()
+
+    def _push(self, pcm: Pcm) -> None:
+        lead_ms = self._lead_at_tick_ms
+        self.buffer.push(pcm, lead_ms=self.lead_ms() if lead_ms is None else lead_ms)
 
     def _conceal(self) -> Pcm:
         return self._decoder.conceal()

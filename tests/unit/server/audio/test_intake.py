@@ -29,7 +29,7 @@ class Line:
         self.heard: list[Pcm | None] = []
 
     def _lead_ms(self) -> float:
-        return FRAME_MS - self.now_ms % FRAME_MS
+        return (FRAME_MS - self.now_ms % FRAME_MS) % FRAME_MS  # 0 at a tick
 
     def run(
         self, n_frames: int, *, delay_ms=lambda n: 0.0, lost=lambda n: False

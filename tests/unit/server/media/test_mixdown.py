@@ -107,6 +107,22 @@ async def test_what_needs_samples_ends_the_passing_through_and_its_end_resumes_i
     assert desk.model.heard().levels_db(400)[-20:] == pytest.approx(0, abs=1)
 
 
+async def test_the_first_words_after_a_mute_come_at_their_level() -> None:
+    """The far decoder must know the voice before its packets pass."""
+    desk = Desk()
+    ann = desk.join("ann", "opus.v1", tone(400))
+    desk.run(1.0)
+    ann.profile.apply(ClientChange(muted=True))
+    desk.run(1.0)
+    ann.profile.apply(ClientChange(muted=False))
+    desk.run(1.0)
+
+    levels = desk.model.heard().levels_db(400)
+    first = int(np.flatnonzero(levels[80:] > -20)[-1]) + 80
+    back = 80 + int(np.flatnonzero(np.diff((levels[80:] > -20).astype(int)) == 1)[-1])
+    assert levels[back + 3 : first] == pytest.approx(0, abs=1)
+
+
 async def test_a_model_leg_without_packets_gets_samples() -> None:
     desk = Desk(model_takes_packets=False)
     desk.join("ann", "opus.v1", tone(400))

@@ -62,6 +62,19 @@ def test_a_stall_shorter_than_our_patience_is_not_filled() -> None:
     assert passage.filled_frames == 0
 
 
+def test_after_a_pause_the_sender_finds_all_our_patience() -> None:
+    passage = Passage(0.0)
+    now_s = run(passage, 1, talks=True, start_s=0.0)
+    for n in range(50):
+        passage.must_fill(now_s + n * 0.02, rests=True)
+    now_s += 1.0
+
+    fills = [passage.must_fill(now_s + tick * 0.02) for tick in range(3)]
+
+    assert not any(fills), "a word that comes 40 ms late is not torn"
+    assert abs(passage.filled_frames - 50) <= 1, "and the pause was as long as it was"
+
+
 def test_the_delay_is_bounded_after_a_long_stall() -> None:
     passage = Passage(0.0)
     now_s = run(passage, 1, talks=True, start_s=0.0)
