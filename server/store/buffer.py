@@ -38,7 +38,7 @@ class Buffer:
         self._waiting: deque[Record] = deque()
         self._since_s: deque[float] = deque()
         self._partials: OrderedDict[tuple[str, str, str], _Partial] = OrderedDict()
-        self._waiting_bytes = 0
+        self._held_bytes = 0
         self.coalesced = 0
         """Partial records that another one made needless."""
 
@@ -67,7 +67,7 @@ class Buffer:
 
     def add(self, record: Record, now_s: float) -> bool:
         """Take a record; False when there is no room at all."""
-        if self._waiting_bytes + size_bytes(record) > self._limits.hard_bytes:
+        if self._held_bytes + size_bytes(record) > self._limits.hard_bytes:
             return False
         if isinstance(record, EventRecord) and record.coalesce_key is not None:
             key = (record.owner, record.conversation_id, record.coalesce_key)
@@ -97,19 +97,21 @@ class Buffer:
             self._since_s[-1] = min(self._since_s[-1], now_s)
 
     def take(self, n_max: int) -> list[Record]:
-        """The oldest records; the caller puts back what it could not write."""
+        """The oldest records. They count until they are `done` or put back."""
         taken = [self._waiting.popleft() for _ in range(min(n_max, self.n_waiting))]
-        for record in taken:
+        for _ in taken:
             self._since_s.popleft()
-            self._waiting_bytes -= size_bytes(record)
         return taken
+
+    def done(self, records: list[Record]) -> None:
+        """Taken records are safe elsewhere."""
+        self._held_bytes -= sum(map(size_bytes, records))
 
     def put_back(self, records: list[Record], now_s: float) -> None:
         """Return taken records to the front, in their order."""
         for record in reversed(records):
             self._waiting.appendleft(record)
             self._since_s.appendleft(now_s)
-            self._waiting_bytes += size_bytes(record)
 
     def _hold(
         self,
@@ -130,4 +132,4 @@ class Buffer:
     def _append(self, record: Record, now_s: float) -> None:
         self._waiting.append(record)
         self._since_s.append(now_s)
-        self._waiting_bytes += size_bytes(record)
+        self._held_bytes += size_bytes(record)

@@ -336,8 +336,11 @@ class Writer:
         elif self._in_flight:
             # Only what somebody waits for came with an id from outside.
             may_repeat = bool(self._waiters) or self._is_doubtful
-            await self._write(self._in_flight, may_repeat=may_repeat)
-            self._in_flight = []
+            batch = self._in_flight
+            await self._write(batch, may_repeat=may_repeat)
+            if self._in_flight is batch:  # else it went to the spill file as well
+                self._buffer.done(batch)
+                self._in_flight = []
             self._is_doubtful = self._is_doubtful and self._buffer.n_waiting > 0
 
     async def _write(self, records: list[Record], *, may_repeat: bool) -> None:
@@ -451,7 +454,9 @@ class Writer:
             finally:
                 self._moving = []
             self._disk_failed = False
+            self._buffer.done(waiting)
             if self._in_flight is in_flight:
+                self._buffer.done(in_flight)
                 self._in_flight = []
             self.counters.spilled += len(records)
         for record in records:

@@ -179,7 +179,7 @@ async def test_a_reader_that_takes_nothing_is_let_go_and_told_where_to_resume(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others are not held up, and what it missed is still there."""
-    monkeypatch.setattr(stream, "SEND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(stream, "SEND_TIMEOUT_S", 2.0)
     store = served.store
     await store.writer.store(said("one"))
     async with (

@@ -101,6 +101,7 @@ def test_whatever_the_database_does_every_event_is_there_once_and_in_order(
                 assert published == sorted(published, key=lambda e: e.seq)
                 assert {e.event_id for e in published} <= {e.event_id for e in rows}
             assert run.writer.counters.lost == 0
+            assert run.writer._buffer._held_bytes == 0, "the books do not close"
             assert not list(folder.glob("*.jsonl"))
         finally:
             shutil.rmtree(folder)
@@ -187,8 +188,7 @@ async def test_memory_is_bounded_when_nothing_takes_anything(
             run.writer.record(said(str(n)))
             if n % 50 == 0:
                 await asyncio.sleep(0.001)
-        # Twice: what waits, and what is just being tried.
-        assert run.writer.n_waiting < 2 * 100_000 / OVERHEAD_BYTES
+        assert run.writer.n_waiting < 100_000 / OVERHEAD_BYTES
         assert run.writer.counters.lost == 1_000 - run.writer.n_waiting
         monkeypatch.undo()
 
@@ -224,6 +224,7 @@ async def test_owners_with_the_same_event_id_get_receipts_of_their_own(
         )
     assert sink.texts(owner="ada") == ["a"]
     assert sink.texts(owner="bob") == ["b"]
+    assert run.writer._buffer._held_bytes == 0
 
 
 async def test_quick_events_share_a_batch(tmp_path: Path) -> None:
