@@ -45,10 +45,10 @@ async def running_bridge(log: Path, **settings: str) -> AsyncIterator[BridgeProc
         log: file its output goes to; shown when it does not start.
         settings: further environment variables.
     """
-    port = _free_port()
+    port = settings.get("VOICEBRIDGE_PORT") or str(_free_port())
     environment = {
         "PATH": os.environ["PATH"],
-        "VOICEBRIDGE_PORT": str(port),
+        "VOICEBRIDGE_PORT": port,
         "VOICEBRIDGE_WORKERS": "1",  # starting one per core costs every test seconds
         "PYTHONDONTWRITEBYTECODE": "1",
         "VOICEBRIDGE_DATA_DIR": str(log.parent / "data"),

@@ -209,6 +209,9 @@ class PageDouble:
         self.spent_tickets: set[str] = set()
         """Bearers that open no session any more: 404."""
         self.greets = True
+        self.echoes = False
+        """Whether clients to come get their audio back."""
+        self.newest: PageClient | None = None
         self.session_answer: tuple[int, Json] | None = None
         self.clients: asyncio.Queue[PageClient] = asyncio.Queue()
         self._pcs: list[RTCPeerConnection] = []
@@ -270,7 +273,8 @@ class PageDouble:
         _loopback_only.set(True)
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._pcs.append(pc)
-        client = PageClient(pc)
+        client = self.newest = PageClient(pc)
+        client.echoes = self.echoes
 
         @pc.on("datachannel")
         def _(channel: RTCDataChannel) -> None:
