@@ -165,3 +165,35 @@ def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> No
         cli.main(["fly"])
 
     assert done.value.code == 2
+
+
+def test_a_network_address_needs_keys() -> None:
+    with pytest.raises(StartError, match="VOICEBRIDGE_API_KEYS"):
+        load_settings(env_file=None, host="0.0.0.0")
+
+    settings = load_settings(
+        env_file=None, host="0.0.0.0", api_keys="ann:0123456789abcdef, bob:" + "b" * 16
+    )
+    assert settings.key_ring.owners == {"ann", "bob"}
+    assert "0123456789abcdef" in settings.secrets
+    assert "0123456789abcdef" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VOICEBRIDGE_API_KEYS", "ann:weak-one"),
+        ("VOICEBRIDGE_API_KEYS", "no-owner-0123456789"),
+        ("VOICEBRIDGE_TOKEN_SECRET", "weak-one"),
+        ("VOICEBRIDGE_ALLOWED_ORIGINS", "https://a.example, b.example"),
+        ("VOICEBRIDGE_PUBLIC_URL", "voice.example"),
+    ],
+)
+def test_a_bad_credential_or_origin_is_named_and_not_printed(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartError, match=name) as caught:
+        load_settings(env_file=None)
+
+    assert value not in str(caught.value)
