@@ -164,6 +164,7 @@ class CallResult:
             "uplink_drift_ppm": _rounded(measures.uplink_drift_ppm),
             "downlink_drift_ppm": _rounded(measures.downlink_drift_ppm),
             "defects": [d.words for d in measures.defects],
+            "defect_kinds": [d.kind for d in measures.defects],
             "mouth_to_other_ear_ms": percentiles(measures.mouth_to_other_ear_ms),
             "others_heard": _found(measures.from_others),
             "audio_heard_s": round(measures.audio_heard_s, 2),

@@ -95,6 +95,20 @@ def test_unreliable_figures_are_undecided_and_never_good() -> None:
     assert "not to be trusted" in run.verdict.words
 
 
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [("gap", Outcome.UNDECIDED), ("drift", Outcome.UNDECIDED), ("level", Outcome.FAIL)],
+)
+def test_a_gap_on_a_machine_that_did_not_keep_time_proves_nothing(
+    kind: str, outcome: Outcome
+) -> None:
+    bad = call_line(1, defects=["something is wrong"], defect_kinds=[kind])
+    late = summary_line(reliable=False, doubts=["the fake late by 30 ms"])
+
+    assert run_of(call_line(0), bad, late).verdict.outcome is outcome
+    assert run_of(call_line(0), bad, summary_line()).verdict.outcome is Outcome.FAIL
+
+
 def test_a_machine_that_was_busy_before_is_a_doubt() -> None:
     busy = MACHINE.model_copy(update={"load_before": 3.0})
 
