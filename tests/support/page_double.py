@@ -156,8 +156,11 @@ class PageClient:
         self._held = []
         await asyncio.sleep(seconds)
         held, self._held = self._held, None
+        audio = self.channels.get("audio")
+        if audio is None or audio.readyState != "open":
+            return  # it was replaced meanwhile
         for message in held:
-            self.channels["audio"].send(message)
+            audio.send(message)
 
     async def wait_for(self, kind: str) -> Json:
         """The first message of this kind, waiting for it if it has not come yet."""
