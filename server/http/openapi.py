@@ -68,11 +68,28 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
             "the server's own machine while it has no keys.",
         }
     }
+    _hoist(document["paths"], schemas)
     for path, operations in document["paths"].items():
         is_guarded = any(path.startswith(prefix) for prefix in GUARDED)
         for operation in operations.values():
             _complete_operation(operation, is_guarded=is_guarded)
     return document
+
+
+def _hoist(node: Any, schemas: dict[str, Any]) -> None:
+    """Move definitions inside a schema to where references in a document look."""
+    if isinstance(node, list):
+        for child in node:
+            _hoist(child, schemas)
+    elif isinstance(node, dict):
+        for name, definition in node.pop("$defs", {}).items():
+            _hoist(definition, schemas)
+            schemas.setdefault(name, definition)
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            node["$ref"] = reference.replace("#/$defs/", "#/components/schemas/")
+        for child in node.values():
+            _hoist(child, schemas)
 
 
 def _complete_operation(operation: dict[str, Any], *, is_guarded: bool) -> None:
