@@ -40,6 +40,7 @@ class EmbeddedFake:
         self._up = asyncio.Event()
         self._url: str | None = None
         self._pid: int | None = None
+        self._port: int | None = None
         self.n_starts = 0
 
     @property
@@ -91,7 +92,7 @@ class EmbeddedFake:
         """Start the child and stay until it ends or we are to stop."""
         try:
             child = await asyncio.create_subprocess_exec(
-                *self._command,
+                *self._command_again(),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=MAX_LINE_BYTES,
@@ -109,6 +110,14 @@ class EmbeddedFake:
             self._url = None
             await _end(child)
 
+    def _command_again(self) -> tuple[str, ...]:
+        """The command, with the port of last time: calls that recover ask there."""
+        command = list(self._command)
+        if self._port is not None and "--port" in command:
+            command[command.index("--port") + 1] = str(self._port)
+        self._port = None  # should it not come up there, any other will do
+        return tuple(command)
+
     async def _watch(
         self, child: asyncio.subprocess.Process, stopping: asyncio.Task[bool]
     ) -> None:
@@ -119,6 +128,7 @@ class EmbeddedFake:
         except (TimeoutError, ValueError) as exc:
             logger.error("the embedded fake model did not start: %s", exc)
             return
+        self._port = urlsplit(self._url).port
         logger.info("embedded fake model listening on %s", self._url)
         self._up.set()
         reading = asyncio.create_task(_read_on(child.stdout))

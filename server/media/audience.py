@@ -111,7 +111,8 @@ class Audience:
             self.remove(old)
         self._clients[client_id] = client
         try:
-            return ClientAnswer(client_id, await client.answer(offer))
+            sdp = await client.answer(offer)
+            return ClientAnswer(client_id, sdp, len(self._clients))
         except BaseException:
             self.remove(client)
             raise

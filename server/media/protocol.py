@@ -31,6 +31,8 @@ class ClientAnswer:
 
     client_id: str
     sdp: str
+    n_clients: int = 1
+    """Browsers of the session now, this one and those still connecting included."""
 
 
 @dataclass(frozen=True, slots=True)

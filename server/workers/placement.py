@@ -18,6 +18,8 @@ SMOOTHING = 0.3
 """Weight of the newest reading."""
 SETTLE_S = 3.0
 """After so long a new session's cost shows in the readings."""
+ALIKE = 0.25
+"""Cores; processes in the same step of CPU count as equally busy."""
 PATIENCE = 4
 """Readings in a row the loop may be late before that counts."""
 
@@ -109,11 +111,13 @@ class Headroom:
 def choose(headrooms: Mapping[int, Headroom], budget: Budget) -> int | None:
     """The process with most room, by its key; None when all are full.
 
-    Raises nothing; ties go to the one with fewer sessions, then the lowest key.
+    Small differences of CPU are noise: among those alike the one with fewest sessions
+    is taken, then the lowest key.
     """
     free = [
         (headroom.expected_cpu(), headroom.sessions, key)
         for key, headroom in headrooms.items()
         if headroom.has_room(budget)
     ]
-    return min(free, key=lambda f: (round(f[0], 1), f[1], f[2]))[2] if free else None
+    alike = [(int(cpu / ALIKE), sessions, key) for cpu, sessions, key in free]
+    return min(alike)[2] if alike else None

@@ -12,6 +12,7 @@ from server.errors import CapacityError, SessionNotFoundError
 from server.media.protocol import (
     ClientAnswer,
     ClientChange,
+    ClientLeft,
     ConversationInfo,
     HostEvent,
     RecordingPlan,
@@ -77,13 +78,14 @@ class WorkerPool:
         self._seats = [_Seat() for _ in range(n_workers)]
         self._seat_of: dict[str, _Seat] = {}
         """By session, from `open` to its end."""
+        self._clients_of: dict[str, int] = {}
+        """Browsers by session, as the last answer or leaving told."""
         self.is_running = asyncio.Event()
 
     @property
     def n_clients(self) -> int:
-        """Browsers connected or connecting, as last reported."""
-        reports = [s.headroom.report for s in self._seats if s.is_up]
-        return sum(r.clients for r in reports if r is not None)
+        """Browsers connected or connecting."""
+        return sum(self._clients_of.values())
 
     @property
     def statuses(self) -> list[WorkerStatus]:
@@ -144,6 +146,8 @@ class WorkerPool:
             name=name,
             resume_client_id=resume_client_id,
         )
+        if session_id in self._seat_of:
+            self._clients_of[session_id] = answer.n_clients
         return answer
 
     async def update_client(
@@ -253,6 +257,7 @@ class WorkerPool:
 
     def _free(self, session_id: str) -> None:
         seat = self._seat_of.pop(session_id, None)
+        self._clients_of.pop(session_id, None)
         if seat is not None:
             seat.headroom.freed()
 
@@ -301,4 +306,6 @@ class WorkerPool:
     def _on_event(self, event: HostEvent) -> None:
         if isinstance(event, SessionEnded):
             self._free(event.session_id)
+        elif isinstance(event, ClientLeft) and event.session_id in self._seat_of:
+            self._clients_of[event.session_id] = event.remaining
         self._emit(event)

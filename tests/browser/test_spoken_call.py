@@ -134,7 +134,8 @@ async def test_a_typed_task_reaches_the_runner_and_its_result_is_spoken(
     await call.page.fill("#text", "Ask the team to list the files in the project.")
     await call.page.keyboard.press("Enter")
     await call.page.wait_for_selector("[data-status=finished]")
-    assert await call.text("[data-status=finished]") == "Used send_to_nested"
+    used = await call.text("[data-status=finished]")
+    assert used.startswith("Used send_to_nested")
     await call.wait_for_said("assistant", result)
     await asyncio.sleep(2.5)
 

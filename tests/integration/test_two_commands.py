@@ -31,9 +31,10 @@ def wait_for(condition: Any, *, seconds: float) -> bool:
 def test_when_the_model_is_killed_callers_are_told_and_the_next_call_works(
     tmp_path: Path,
 ) -> None:
-    with BridgeProcess(log=tmp_path / "bridge.log") as bridge:
+    # With recovery, which is the default, the calls would go on: see test_recovery.
+    environment = {"VOICEBRIDGE_MODEL_RECOVERY_TIMEOUT_S": "0"}
+    with BridgeProcess(environment=environment, log=tmp_path / "bridge.log") as bridge:
         before = bridge.health()["process"]
-        fake_url = bridge.health()["model"]["fake_url"]
         (fake_pid,) = children_of(bridge.pid)
         out = tmp_path / "killed.jsonl"
         command = [sys.executable, "-m", "simulator", "--url", bridge.url]
@@ -52,7 +53,9 @@ def test_when_the_model_is_killed_callers_are_told_and_the_next_call_works(
         assert out.read_text().count('"model_lost"') >= 2
 
         def has_a_new_model() -> bool:
-            return bridge.health()["model"]["fake_url"] not in (None, fake_url)
+            health = bridge.health()
+            pids = [p["pid"] for p in health["processes"] if p["role"] == "fake"]
+            return health["model"]["fake_url"] is not None and pids != [fake_pid]
 
         assert wait_for(has_a_new_model, seconds=20)
         status, _, summary = simulate(

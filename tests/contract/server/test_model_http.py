@@ -34,12 +34,12 @@ async def test_the_secret_is_minted_with_the_whole_session(
     assert request.headers["content-type"] == "application/json"
     body = json.loads(request.content)
     tools = body["session"].pop("tools")
+    instructions = body["session"].pop("instructions")
     assert body == {
         "expires_after": {"anchor": "created_at", "seconds": 60},
         "session": {
             "type": "realtime",
             "model": "gpt-realtime-2.1",
-            "instructions": "Be brief.\n\nYou speak for the agent Ada.",
             "output_modalities": ["audio"],
             "audio": {
                 "input": {
@@ -55,6 +55,8 @@ async def test_the_secret_is_minted_with_the_whole_session(
             "tool_choice": "auto",
         },
     }
+    assert instructions.startswith("Be brief.\n\nYou speak for the agent Ada.")
+    assert "[RUN_FINISHED]" in instructions
     assert tools[0] == {
         "type": "function",
         "name": "send_to_nested",
@@ -65,6 +67,8 @@ async def test_the_secret_is_minted_with_the_whole_session(
                 "text": {
                     "type": "string",
                     "description": "The message, in full sentences.",
+                    "minLength": 1,
+                    "maxLength": 32_000,
                 }
             },
             "required": ["text"],
@@ -194,7 +198,7 @@ async def test_a_call_that_never_connects_ends_in_time_and_is_hung_up(
     make_client: Any, model: respx.MockRouter
 ) -> None:
     """The service answers, but no packet ever arrives: as behind a firewall."""
-    client = await make_client(model_connect_timeout_s=0.5)
+    client = await make_client(model_connect_timeout_s=0.5, model_transport="webrtc")
     model.post("/realtime/client_secrets").respond(200, json=MINTED)
     hung_up = asyncio.Event()
 

@@ -137,6 +137,9 @@ async def test_when_the_model_dies_every_browser_is_told_within_5_seconds(
     """Without recovery; with it, see test_recovery."""
     settings = settings_for(doomed_fake.url, model_recovery_timeout_s=0)
     async with running_bridge(settings) as bridge:
+        warm_up = await bridge.open()  # the store opens its files at the first event
+        await bridge.http.delete(f"/api/realtime/session/{warm_up}")
+        await asyncio.sleep(0.5)
         base = usage()
         session_id = await bridge.open(conversation_id="doomed")
         async with (

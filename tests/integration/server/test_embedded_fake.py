@@ -33,8 +33,25 @@ def child_pids() -> list[int]:
     return found
 
 
+async def test_a_call_goes_on_with_the_next_fake_when_one_was_killed() -> None:
+    async with running_bridge(load_settings(env_file=None)) as bridge:
+        session_id = await bridge.open()
+        async with browser(bridge.http, session_id) as client:
+            (pid,) = child_pids()
+            os.kill(pid, signal.SIGKILL)
+            await client.message(
+                "session", lambda m: m["state"] == "recovering", timeout_s=5
+            )
+            await client.message("session", lambda m: m["state"] == "live")
+            assert not [m for m in client.messages if m["type"] == "ended"]
+            client.send(type="text", text="Hello!")
+            await client.message(
+                "transcript", lambda m: m["role"] == "assistant" and m["final"]
+            )
+
+
 async def test_a_session_works_without_a_key_and_after_the_fake_was_killed() -> None:
-    settings = load_settings(env_file=None)
+    settings = load_settings(env_file=None, model_recovery_timeout_s=0)
     async with running_bridge(settings) as bridge:
         session_id = await bridge.open()
         health = await bridge.health()
