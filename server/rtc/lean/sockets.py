@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-COLLECT_S = 0.004
-"""Added to the delay at most; half of it on average."""
+COLLECT_S = 0.008
+"""Added to the delay at most; half of it on average. Against 4 ms it saves a quarter of
+the CPU at 10 sessions (0.13 of the reference instead of 0.17, Opus on the channel)."""
 BUSY_PER_S, CALM_PER_S = 500, 300
 """Datagrams per second from which collecting begins, and below which it ends."""
 _JUDGE_EVERY_S = 0.2
