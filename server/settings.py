@@ -98,8 +98,9 @@ class Settings(BaseSettings):
     workers: int | None = Field(None, ge=0, le=64)
     """Processes that carry the media; by default one per core. 0 keeps the media in
     the front's own process, for tests and the smallest boards."""
-    worker_cpu_budget: float = Field(0.85, gt=0, le=1)
-    """Cores one process may use before sessions are refused."""
+    worker_cpu_budget: float = Field(0.85, gt=0)
+    """Cores one process may use before sessions are refused; a process has one, so a
+    number far above 1 refuses nobody."""
     worker_lag_budget_ms: float = Field(60.0, gt=0)
     """Lateness (p95) of a process's event loop from which sessions are refused."""
     max_sessions_per_worker: int | None = Field(None, ge=1)

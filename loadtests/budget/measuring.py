@@ -35,7 +35,7 @@ ANALYSIS_TIMEOUT_S = 300.0
 CALLS_PER_PROCESS = 20
 ADMIT_ALL = {
     "VOICEBRIDGE_MAX_SESSIONS": "1000",
-    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1",
+    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1000",
     "VOICEBRIDGE_WORKER_LAG_BUDGET_MS": "60000",
 }
 """A bridge refuses sessions in time; here we want to know what they would cost."""

@@ -30,7 +30,7 @@ ENVIRONMENT = {
     # this machine's number of cores makes of it.
     "VOICEBRIDGE_WORKERS": "1",
     # Nobody is turned away because the machine is busy: that is what pairs are for.
-    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1",
+    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1000",
     "VOICEBRIDGE_WORKER_LAG_BUDGET_MS": "100000",
 }
 

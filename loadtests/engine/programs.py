@@ -120,7 +120,7 @@ class Bridge(AbstractContextManager["Bridge"]):
                     "VOICEBRIDGE_REQUESTS_PER_S": "1000",
                     # One process, which refuses nobody: its limits are the question.
                     "VOICEBRIDGE_WORKERS": "0",
-                    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1",
+                    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1000",
                     "VOICEBRIDGE_WORKER_LAG_BUDGET_MS": "100000",
                     **(environment or {}),
                 },
