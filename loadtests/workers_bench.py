@@ -25,7 +25,7 @@ from loadtests.processes import ProcessError, get_json
 from reports.machine import machine_text, this_machine
 
 MOST = 400
-PER_S = 3.0
+PER_S = 1.0
 """Slow enough for the bridge to see what each costs before the next comes."""
 WARM_UP_S = 2.0
 UP_TIMEOUT_S = 60.0

@@ -20,6 +20,10 @@ SETTLE_S = 3.0
 """After so long a new session's cost shows in the readings."""
 ALIKE = 0.25
 """Cores; processes in the same step of CPU count as equally busy."""
+FEW = 4
+"""Sessions that are too few to tell what one costs: the rest of the process counts."""
+REMEMBERED = 10
+"""Readings whose least cost per session is believed: handshakes are no running cost."""
 PATIENCE = 4
 """Readings in a row the loop may be late before that counts."""
 
@@ -42,6 +46,8 @@ class Headroom:
     def __init__(self) -> None:
         self._cpu: float | None = None
         self._last: tuple[float, float] | None = None
+        self._costs: deque[float] = deque(maxlen=REMEMBERED)
+        """Cores per settled session, reading by reading."""
         self._late_in_a_row = 0
         self._new: deque[float] = deque()
         """When sessions were placed whose cost does not show yet."""
@@ -57,10 +63,11 @@ class Headroom:
     @property
     def session_cpu(self) -> float:
         """Cores per session, as far as known."""
-        settled = self.sessions - len(self._new)
-        if settled <= 0 or self._cpu is None:
+        if not self._costs:
             return ASSUMED_SESSION_CPU
-        return self._cpu / settled
+        least = min(self._costs)
+        few = self.sessions - len(self._new) < FEW
+        return min(least, ASSUMED_SESSION_CPU) if few else least
 
     def take(self, report: LoadReport, now_s: float, *, late_ms: float) -> None:
         """A reading came.
@@ -72,13 +79,18 @@ class Headroom:
         """
         if self._last is not None and now_s > self._last[0]:
             cpu = (report.cpu_s - self._last[1]) / (now_s - self._last[0])
-            old = self._cpu if self._cpu is not None else cpu
-            self._cpu = old + SMOOTHING * (cpu - old)
+            # From nothing: the first call of a process is cold, and costs a second.
+            self._cpu = self.cpu + SMOOTHING * (cpu - self.cpu)
         self._last = (now_s, report.cpu_s)
         late = report.lag_p95_ms > late_ms
         self._late_in_a_row = self._late_in_a_row + 1 if late else 0
         while self._new and now_s - self._new[0] > SETTLE_S:
             self._new.popleft()
+        settled = self.sessions - len(self._new)
+        if settled > 0 and self._cpu is not None:
+            self._costs.append(self._cpu / settled)
+        else:
+            self._costs.clear()
         self.report = report
 
     def placed(self, now_s: float) -> None:
