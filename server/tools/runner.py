@@ -80,12 +80,7 @@ class Runner:
         self._n_waiting += 1
         try:
             async with self._one_run:
-                if n_stops != self._n_stops:
-                    raise ToolStoppedError
-                outcome = await self._run(text, report)
-        except asyncio.CancelledError:
-            await self._send_cancel()
-            raise
+                outcome = await self._run(text, report, n_stops)
         finally:
             self._n_waiting -= 1
         if isinstance(outcome, Answered):
@@ -106,13 +101,18 @@ class Runner:
             return was_busy
         if not self._survives_cancel or not await link.wait_idle(CANCEL_GRACE_S):
             await self.close()
-        return True
+        return was_busy
 
     async def reset(self) -> bool:
-        """Stop and forget: the next message starts on a fresh socket."""
-        was_open = await self.cancel()
+        """Stop and forget: the next message starts on a fresh socket.
+
+        Returns:
+            False when there was nothing to stop and nothing to forget.
+        """
+        had_socket = self._link is not None
+        was_busy = await self.cancel()
         await self.close()
-        return was_open
+        return was_busy or had_socket
 
     async def close(self) -> None:
         """Close the socket. Safe to call at any time."""
@@ -131,13 +131,20 @@ class Runner:
             logger.debug("cancel not delivered")
         return True
 
-    async def _run(self, text: str, report: Report) -> Outcome:
+    async def _run(self, text: str, report: Report, n_stops: int) -> Outcome:
         for _ in range(2):
+            if n_stops != self._n_stops:  # while it waited for its turn
+                raise ToolStoppedError
             link = await self._connected()
+            if n_stops != self._n_stops:  # while there was no socket to say it on
+                raise ToolStoppedError
             try:
                 return await link.run(text, report)
             except NotSentError:
                 await self.close()
+            except asyncio.CancelledError:
+                await self._send_cancel()
+                raise
         return Failed(BROKEN)
 
     async def _connected(self) -> RunnerLink:

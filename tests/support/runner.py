@@ -49,10 +49,17 @@ class ScriptedRunner:
         self.n_connections = 0
         self.n_open = 0
         self.cancelled = asyncio.Event()
+        self.knocked = asyncio.Event()
+        """Somebody wants to open a socket."""
+        self.admits = asyncio.Event()
+        """Cleared: whoever knocks has to wait."""
+        self.admits.set()
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """One connection."""
         socket = web.WebSocketResponse()
+        self.knocked.set()
+        await self.admits.wait()
         await socket.prepare(request)
         self.n_connections += 1
         self.n_open += 1

@@ -314,6 +314,45 @@ async def test_pausing_drops_what_waits_for_its_turn() -> None:
         assert [c.get("data") for c in scripted.commands] == ["one", None]
 
 
+async def test_pausing_while_the_socket_opens_keeps_the_task_from_the_runner() -> None:
+    async with connected(a_whole_run) as (runner, scripted):
+        scripted.admits.clear()
+        asking = asyncio.create_task(runner.ask("x"))
+        await asyncio.wait_for(scripted.knocked.wait(), 2)
+
+        assert await runner.cancel() is True
+        scripted.admits.set()
+        with pytest.raises(ToolStoppedError):
+            await asking
+        assert scripted.commands == []
+
+
+async def test_a_timeout_of_one_that_waits_leaves_the_run_before_it_alone() -> None:
+    goes_on = asyncio.Event()
+
+    async def slow(c: Connection, command: dict[str, Any]) -> None:
+        await goes_on.wait()
+        await a_whole_run(c, command)
+
+    async with connected(slow) as (runner, scripted):
+        running = asyncio.create_task(runner.ask("one"))
+        await eventually(lambda: bool(scripted.commands))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await runner.ask("two")
+        goes_on.set()
+
+        assert await running == "Four folders."
+        assert [c["type"] for c in scripted.commands] == ["user_message"]
+
+
+async def test_pausing_an_idle_runner_says_that_nothing_was_running() -> None:
+    async with connected(a_whole_run) as (runner, _):
+        await runner.ask("one")
+
+        assert await runner.cancel() is False
+
+
 async def test_a_run_that_does_not_stop_costs_its_socket(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
