@@ -29,6 +29,7 @@ from server.media.protocol import (
     ConversationInfo,
     HostEvent,
     MediaLimits,
+    ModelChanged,
     Participant,
     ParticipantsChanged,
     QualityMeasured,
@@ -427,6 +428,7 @@ class Conversation:
     def on_leg_config(self, config: SessionConfig) -> None:
         """From the model leg: another voice or model speaks from now on."""
         self._info = replace(self._info, config=config)
+        self._emit(ModelChanged(self._info.session_id, config.voice, config.model))
 
     def on_leg_ended(self, reason: str, error: BridgeError) -> None:
         """From the model leg: it is over for good."""

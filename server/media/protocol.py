@@ -148,6 +148,15 @@ class SessionStateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelChanged:
+    """Another voice or another model answers from now on."""
+
+    session_id: str
+    voice: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationEvent:
     """Something worth remembering happened in a conversation.
 
@@ -273,6 +282,7 @@ HostEvent: TypeAlias = (
     | ToolConfirmed
     | TextForTool
     | SessionStateChanged
+    | ModelChanged
     | ConversationEvent
     | TurnMeasured
     | BargedIn

@@ -10,6 +10,7 @@ from server.media.protocol import (
     ClientLeft,
     ConversationEvent,
     HostEvent,
+    ModelChanged,
     Participant,
     ParticipantsChanged,
     RecordingTrack,
@@ -49,6 +50,7 @@ class Witness(Protocol):
 @dataclass(slots=True)
 class _Known:
     session: Session
+    state: SessionState = "live"
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Name and leg of those who are there, as last recorded."""
     begun_ms: dict[str, int] = field(default_factory=dict)
@@ -107,7 +109,12 @@ class Chronicle:
             case ClientLeft():
                 self._client_left(known, event)
             case SessionStateChanged():
-                self._write_state(known.session, event.state)
+                known.state = event.state
+                self._write_state(known.session, known.state)
+            case ModelChanged():
+                self._write_state(
+                    known.session, known.state, voice=event.voice, model=event.model
+                )
             case UsageReported():
                 self._write_usage(known.session, event)
             case RecordingTrack():

@@ -22,6 +22,7 @@ from server.media.protocol import (
     ClientAnswer,
     ClientChange,
     HostEvent,
+    ModelChanged,
     ParticipantsChanged,
     RecordingChanged,
     RecordingPlan,
@@ -318,6 +319,8 @@ class SessionRegistry:
                 session.recording = event.on
             case SessionStateChanged():
                 session.state = event.state
+            case ModelChanged():
+                session.use(voice=event.voice, model=event.model)
             case ToolRequested():
                 session.executor.submit(event.call_id, event.name, event.arguments)
             case ToolConfirmed() | TextForTool() if session.is_guest(event.client_id):

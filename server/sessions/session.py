@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from server.auth.principal import LOCAL_OWNER
@@ -66,6 +66,11 @@ class Session:
     def usage(self) -> Mapping[str, float]:
         """Tokens by kind so far, `responses` and `cost_usd`; empty before the first."""
         return self.caretaker.usage if self.caretaker is not None else {}
+
+    def use(self, *, voice: str, model: str) -> None:
+        """Another voice or model answers from now on."""
+        config = replace(self.info.config, voice=voice, model=model)
+        self.info = replace(self.info, config=config)
 
     def is_guest(self, client_id: str) -> bool:
         """Whether a browser came by invitation; an unknown one is taken for a guest.

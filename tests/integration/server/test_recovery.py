@@ -230,6 +230,7 @@ async def test_another_voice_takes_over_between_two_turns(
                 "session", lambda m: m["state"] == "live", timeout_s=25
             )
             assert await answer_to(client, "What is the weather in Oslo?")
+            shown = await bridge.http.get(f"/api/realtime/session/{session_id}")
         old, new = await calls(fake, tag)
         updates = [
             e["session"]["audio"]["output"]["voice"]
@@ -239,6 +240,7 @@ async def test_another_voice_takes_over_between_two_turns(
         ]
 
     assert updates == ["marin", "cedar"]
+    assert shown.json()["voice"] == "cedar"
     assert told_states(client) == ["handing_over", "live"]
 
 

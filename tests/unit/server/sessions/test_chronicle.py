@@ -12,6 +12,7 @@ from server.media.protocol import (
     ConversationEvent,
     ConversationInfo,
     HostEvent,
+    ModelChanged,
     Participant,
     ParticipantsChanged,
     RecordingTrack,
@@ -142,6 +143,15 @@ def test_the_state_and_the_end_of_a_session() -> None:
     assert isinstance(ended, SessionRecord)
     assert (ended.state, ended.end_reason) == ("ended", "no clients")
     assert after == []
+
+
+def test_another_voice_is_on_record_and_leaves_the_state_as_it_is() -> None:
+    listening = Listening()
+    listening.after(SessionStateChanged("s1", "handing_over", ""))
+    [changed] = listening.after(ModelChanged("s1", "cedar", "gpt-realtime"))
+    assert isinstance(changed, SessionRecord)
+    assert (changed.voice, changed.model) == ("cedar", "gpt-realtime")
+    assert changed.state == "handing_over"
 
 
 def test_usage_is_counted_by_response() -> None:
