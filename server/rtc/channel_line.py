@@ -44,8 +44,8 @@ class ChannelLine:
         raise NotImplementedError
 
     def push_packet(self, payload: bytes) -> None:
-        """Only for Opus."""
-        raise NotImplementedError
+        """Only when `takes_packets`."""
+        raise TypeError(f"{self.framing} carries samples, not packets")
 
     def rest(self) -> None:
         """Nothing came: the peer's own buffer runs dry."""
@@ -112,6 +112,7 @@ class PcmLine(ChannelLine):
 
     def push(self, pcm: Pcm) -> None:
         """Send one frame."""
+        raise NotImplementedError
         if pcm is SILENCE or not pcm.any():
             self._transmit(self._counter.silence(bytes(pcm.nbytes)))
         else:
