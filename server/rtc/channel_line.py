@@ -112,7 +112,6 @@ class PcmLine(ChannelLine):
 
     def push(self, pcm: Pcm) -> None:
         """Send one frame."""
-        raise NotImplementedError
         if pcm is SILENCE or not pcm.any():
             self._transmit(self._counter.silence(bytes(pcm.nbytes)))
         else:
