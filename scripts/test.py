@@ -2,28 +2,26 @@
 
 Tests that sleep through real audio share the machine, three at a time, each file in
 one of them. Unit tests take what CPU these leave (they are niced). Then, alone, what
-measures sound and calls: a machine that is busy would measure itself. What failed
-beside others is tried once more by itself, for the same reason, and only counts when it
-fails again. Everything runs even when something fails. With arguments it is one plain
-run of pytest.
+measures sound and calls: a machine that is busy would measure itself. What failed is
+tried again by itself, twice at most, for the same reason: only what fails every time
+counts, and the summary says how many needed it. Everything runs even when something
+fails. With arguments it is one plain run of pytest.
 """
 
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from pathlib import Path
 
 TIMED = ("tests/browser/test_sound.py", "tests/integration/test_whole_call.py")
 UNIT = ("tests/unit",)
-SHARED = (
-    *("-n", "3", "--dist", "loadfile"),
-    *("tests/contract", "tests/integration", "tests/clients", "tests/browser"),
-    *(f"--ignore={path}" for path in TIMED),
-)
+SHARED = ("tests/contract", "tests/integration", "tests/clients", "tests/browser")
+IN_PARALLEL = ("-n", "3", "--dist", "loadfile")
 NICENESS = "15"
 TESTS_FAILED = 1
-AGAIN = "again"
+MAX_TRIES = 3
 
 
 def main() -> int:
@@ -35,57 +33,76 @@ def main() -> int:
         with (
             (folder / "unit.log").open("wb") as log,
             subprocess.Popen(
-                [
-                    "nice",
-                    "-n",
-                    NICENESS,
-                    *_pytest(*UNIT, "-pno:cacheprovider", _report(folder, "unit")),
-                ],
+                ["nice", "-n", NICENESS, *_pytest(*UNIT, *_report(folder, "unit"))],
                 stdout=log,
                 stderr=subprocess.STDOUT,
             ) as unit,
         ):
-            shared = _run(*SHARED, _report(folder, "shared"))
+            without = (f"--ignore={path}" for path in TIMED)
+            shared = _run(folder, "shared", *IN_PARALLEL, *SHARED, *without)
             statuses = [unit.wait()]
         sys.stdout.write((folder / "unit.log").read_text(errors="replace"))
+        statuses.append(_until_passed(folder, "shared", SHARED, shared))
+        timed = _run(folder, "timed", *TIMED)
+        statuses.append(_until_passed(folder, "timed", TIMED, timed))
+        _summarize(folder)
+        return next((status for status in statuses if status), 0)
+
+
+def _until_passed(folder: Path, name: str, paths: tuple[str, ...], status: int) -> int:
+    """Try what failed again, alone. Its last status."""
+    for n in range(2, MAX_TRIES + 1):
+        if status != TESTS_FAILED:
+            break
+        sys.stdout.write(f"what failed, once more, alone (try {n}):\n")
         sys.stdout.flush()
-        if shared == TESTS_FAILED:
-            sys.stdout.write("failed beside others; now the same tests alone:\n")
-            sys.stdout.flush()
-            again = ("--last-failed", "--last-failed-no-failures=none")
-            paths = (path for path in SHARED if path.startswith("tests/"))
-            shared = _run(*again, *paths, _report(folder, AGAIN))
-        statuses.append(shared)
-        statuses.append(_run(*TIMED, _report(folder, "timed")))
-        return _summary(folder, statuses)
+        again = ("--last-failed", "--last-failed-no-failures=none")
+        status = _run(folder, f"{name}-{n}", *again, *paths)
+    return status
 
 
-def _summary(folder: Path, statuses: list[int]) -> int:
-    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
-    repeated = (folder / f"{AGAIN}.xml").exists()
-    for report in folder.glob("*.xml"):
-        ignored = {"tests", "skipped"} if report.stem == AGAIN else set()
-        if repeated and report.stem == "shared":
-            ignored = {"failures", "errors"}  # those of the second try count
-        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
-            for name in totals.keys() - ignored:
-                totals[name] += int(suite.get(name, 0))
-    failed = totals["failures"] + totals["errors"]
-    passed = totals["tests"] - failed - totals["skipped"]
-    sys.stdout.write(f"{passed} passed, {failed} failed, {totals['skipped']} skipped\n")
-    return next((status for status in statuses if status), 0)
+def _summarize(folder: Path) -> None:
+    n_tests = n_skipped = n_failed = n_retried = 0
+    for name in ("unit", "shared", "timed"):
+        first, *more = sorted(folder.glob(f"{name}*.xml"), key=lambda path: path.stem)
+        counts = _counts(first)
+        n_tests += counts["tests"]
+        n_skipped += counts["skipped"]
+        failed = counts["failures"] + counts["errors"]
+        if more:
+            n_retried += failed
+            last = _counts(more[-1])
+            failed = last["failures"] + last["errors"]
+        n_failed += failed
+    retried = f" ({n_retried} needed another try)" if n_retried else ""
+    n_passed = n_tests - n_failed - n_skipped
+    sys.stdout.write(
+        f"{n_passed} passed, {n_failed} failed, {n_skipped} skipped{retried}\n"
+    )
 
 
-def _report(folder: Path, name: str) -> str:
-    return f"--junitxml={folder / name}.xml"
+def _counts(report: Path) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+        for key in ("tests", "failures", "errors", "skipped"):
+            counts[key] += int(suite.get(key, 0))
+    return counts
+
+
+def _report(folder: Path, name: str) -> tuple[str, ...]:
+    # The unit tests run beside the others: only those may keep the list of failures.
+    memory = ("-pno:cacheprovider",) if name == "unit" else ()
+    return (*memory, f"--junitxml={folder / name}.xml")
 
 
 def _pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", "-q", *arguments]
 
 
-def _run(*arguments: str) -> int:
-    return subprocess.run(_pytest(*arguments), check=False).returncode
+def _run(folder: Path, name: str, *arguments: str) -> int:
+    sys.stdout.flush()
+    command = _pytest(*arguments, *_report(folder, name))
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":
