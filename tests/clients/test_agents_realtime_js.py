@@ -69,9 +69,10 @@ async def talking(
             if over_websocket
             else None,
         }
-        connect_ms = await opened.page.evaluate("connect", options)
-        assert connect_ms < 4_000  # it gives up waiting for session.updated after 5 s
+        await opened.page.evaluate("connect", options)
         talk = Talk(opened.page)
+        # Without it the SDK goes on all the same, after 5 s.
+        await talk.until("talk.count('session.updated') > 0")
         yield talk
         assert await talk.ask("talk.errors") == []
         await talk.ask("talk.session.close()")
@@ -131,7 +132,8 @@ async def test_a_barge_in_silences_the_answer_and_cuts_its_item(
             await talk.ask("talk.events.slice().reverse().map(e => [e.type, e.at_ms])")
         )
 
-    assert list(energies) == ["started", "cleared", "drained"]  # and started again
+    # Silent before the next answer started.
+    assert list(energies) == ["started", "cleared", "drained"]
     assert energies["drained"] > 0.001
     assert energies["started"] - energies["drained"] < 0.01 * energies["drained"]
     truncated = fake_openai.call.assert_sent("conversation.item.truncated")

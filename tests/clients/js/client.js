@@ -13,8 +13,11 @@ const CITY = {
   additionalProperties: false,
 };
 
-/** What the browser may still play of packets that have arrived. */
-const JITTER_BUFFER_MS = 500;
+/** Played without any sound for this long: what had arrived before has been played. */
+const QUIET_MS = 200;
+
+/** Share of all energy so far that is no sound. */
+const SILENCE = 1e-4;
 
 /** One session and everything it has told the application. */
 class Talk {
@@ -58,14 +61,23 @@ class Talk {
     this.events.push({ type: event.type, at_ms: performance.now(), event });
   }
 
-  /** What had been played when the fake's output buffer started and was cleared. */
+  /**
+   * What had been played when the fake's output buffer started, when it was cleared, and
+   * when the browser's jitter buffer had nothing left either.
+   */
   async noteEnergy(type) {
     const [buffer, moment] = type.split(".");
     if (buffer !== "output_audio_buffer") return;
-    this.energies.push([moment, await this.energy()]);
+    let energy = await this.energy();
+    this.energies.push([moment, energy]);
     if (moment !== "cleared") return;
-    await new Promise((resolve) => setTimeout(resolve, JITTER_BUFFER_MS));
-    this.energies.push(["drained", await this.energy()]);
+    let before;
+    do {
+      before = energy;
+      await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+      energy = await this.energy();
+    } while (energy - before > SILENCE * before);
+    this.energies.push(["drained", energy]);
   }
 
   count(type) {
@@ -98,7 +110,5 @@ function inWords(error) {
 window.connect = async (options) => {
   window.talk = new Talk(options);
   const { token, socketUrl } = options;
-  const started_ms = performance.now();
   await window.talk.session.connect({ apiKey: token, ...(socketUrl && { url: socketUrl }) });
-  return performance.now() - started_ms;
 };
