@@ -1,8 +1,9 @@
 """One 20 ms tick for the whole process.
 
 The schedule is absolute: tick n is due at start + n * 20 ms, however long the ones
-before took. After a pause of the loop a few ticks follow at once; a longer backlog is
-skipped, because old audio is worth less than being on time.
+before took. When the loop stood still, its sockets are read first and the ticks follow
+at once: what had come is then played, and nothing is made up in its place. A backlog
+longer than the buffers is skipped, because they hold no sound for it.
 """
 
 import asyncio
@@ -15,7 +16,10 @@ from server.audio.format import FRAME_MS
 logger = logging.getLogger(__name__)
 
 PERIOD_S = FRAME_MS / 1000
-MAX_CATCH_UP = 5
+MAX_CATCH_UP = 10
+"""Ticks of 200 ms: what a PlayoutBuffer keeps at most."""
+READ_FIRST_S = 0.001
+"""Time for the loop to look at its sockets once, before ticks are caught up."""
 
 Tick = Callable[[float], None]
 
@@ -37,6 +41,7 @@ class Ticker:
         self._subscribers: dict[Tick, None] = {}
         self._handle: asyncio.TimerHandle | None = None
         self._due_s = 0.0
+        self._has_read = False
         self.counters = TickCounters()
 
     def subscribe(self, tick: Tick) -> None:
@@ -54,16 +59,26 @@ class Ticker:
             self._handle = None
 
     def lead_ms(self) -> float:
-        """Time until the next tick, 0 when it is overdue."""
-        if self._handle is None:
+        """Time until the next tick, 0 when it is overdue.
+
+        A whole period when the loop stood still: who comes now was not late, we are.
+        """
+        lead_s = self._due_s - self._loop.time()
+        if self._handle is None or lead_s <= -PERIOD_S:
             return FRAME_MS
-        return max(0.0, (self._due_s - self._loop.time()) * 1000)
+        return max(0.0, lead_s * 1000)
 
     def _run(self) -> None:
         lateness_s = self._loop.time() - self._due_s
         self.counters.worst_lateness_ms = max(
             self.counters.worst_lateness_ms, lateness_s * 1000
         )
+        if lateness_s >= PERIOD_S and not self._has_read:
+            self._has_read = True
+            at_s = self._loop.time() + READ_FIRST_S
+            self._handle = self._loop.call_at(at_s, self._run)
+            return
+        self._has_read = False
         backlog = int(lateness_s / PERIOD_S)
         if backlog > MAX_CATCH_UP:
             self.counters.skipped += backlog - MAX_CATCH_UP
