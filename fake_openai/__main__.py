@@ -24,6 +24,10 @@ SWITCH_INTERVAL_S = 0.0005
 """While a thread recognises speech, the loop waits this long for the interpreter
 instead of Python's 5 ms, each time it wakes up."""
 
+FREE_SPEECH_VARIABLE = "FAKE_OPENAI_FREE_SPEECH"
+"""`0` where nobody but a program speaks: a bridge that is being measured starts the
+fake by itself, and the offline recogniser would take the CPU of everybody measured."""
+
 EPILOG = """\
 Point any client of OpenAI's Realtime API at it; the key may be anything:
 
@@ -77,9 +81,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--free-speech",
         action=argparse.BooleanOptionalAction,
-        default=True,
+        default=os.environ.get(FREE_SPEECH_VARIABLE) != "0",
         help="also recognise people, not only prepared speech, if the offline "
-        "recogniser is installed",
+        f"recogniser is installed (default; not with {FREE_SPEECH_VARIABLE}=0)",
     )
     parser.add_argument(
         "--record", type=Path, metavar="DIR", help="write every finished call there"

@@ -136,9 +136,16 @@ async def events(request: web.Request) -> web.Response:
 
 
 async def timeline(request: web.Request) -> web.Response:
-    """GET calls/{id}/timeline: sample anchors and turns on CLOCK_MONOTONIC."""
-    _, call = _call(request)
-    return web.json_response(call.recorder.timeline())
+    """GET calls/{id}/timeline: sample anchors and turns on CLOCK_MONOTONIC, and when
+    this process was late meanwhile."""
+    server, call = _call(request)
+    end_s = call.ended_s or time.monotonic()
+    spells = server.ticker.meter.spells(call.created_s, end_s)
+    late = [
+        {"began_s": s.began_s, "ended_s": s.ended_s, "worst_ms": s.worst_s * 1000}
+        for s in spells
+    ]
+    return web.json_response({**call.recorder.timeline(), "late": late})
 
 
 async def audio(request: web.Request) -> web.Response:

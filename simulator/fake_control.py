@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-from simulator.record import ModelRecord
+from simulator.record import LateSpell, ModelRecord
 from simulator.timeline import RATE_HZ, Pcm, Recording, Timeline, joined
 
 CLOCK = "CLOCK_MONOTONIC"
@@ -70,6 +70,7 @@ class FakeControl:
             joined([r.heard for r in records]),
             joined([r.spoken for r in records]),
             [turn for r in records for turn in r.turns],
+            [spell for r in records for spell in r.late],
         )
 
     async def _record(self, call_id: str) -> ModelRecord:
@@ -87,7 +88,11 @@ class FakeControl:
             )
             for side in ("input", "output")
         ]
-        return ModelRecord(heard, spoken, list(timeline.get("turns", [])))
+        late = [
+            LateSpell(spell["began_s"], spell["ended_s"], spell["worst_ms"])
+            for spell in timeline.get("late", [])
+        ]
+        return ModelRecord(heard, spoken, list(timeline.get("turns", [])), late)
 
     async def _json(self, path: str, **given: Any) -> Any:
         try:

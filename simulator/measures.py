@@ -16,7 +16,7 @@ from simulator.defects import Defect, delay_drift, find_defects
 from simulator.markers import locate
 from simulator.mouth import Said
 from simulator.passage import JOIN_MS, Passage, find_passage
-from simulator.record import CallRecord, EarTrack, ModelRecord
+from simulator.record import CallRecord, EarTrack, LateSpell, ModelRecord
 from simulator.timeline import RATE_HZ, Recording
 from simulator.turns import (
     BargeIn,
@@ -64,6 +64,8 @@ class CallMeasures:
     downlink_drift_ppm: float | None = None
     audio_heard_s: float = 0.0
     ear_level_dbfs: float | None = None
+    late: list[LateSpell] = field(default_factory=list)
+    """When the fake did not keep time during this call."""
     model_side_reason: str | None = None
     """Why there are no figures from the model's side; None when there are."""
 
@@ -170,6 +172,11 @@ def measure(
         if down := delay_drift(measures.downlink, ear):
             measures.downlink_drift_ppm = down.ppm
         start_s = call.hung_up_s - call.talk_s
+        measures.late = [
+            spell
+            for spell in model.late
+            if spell.ended_s > start_s and spell.began_s < call.hung_up_s
+        ]
         measures.defects = [
             *find_defects(
                 "uplink", measures.uplink, mouth, model.heard, start_s=start_s

@@ -120,6 +120,15 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LateSpell:
+    """A time during which somebody did not keep time, on the recordings' clock."""
+
+    began_s: float
+    ended_s: float
+    worst_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRecord:
     """What the fake recorded of the same call."""
 
@@ -128,6 +137,8 @@ class ModelRecord:
     spoken: Recording
     """What the model handed to its RTP sender."""
     turns: list[dict[str, Any]] = field(default_factory=list)
+    late: list[LateSpell] = field(default_factory=list)
+    """When the fake itself did not keep time."""
 
 
 def _joined(frames: list[Pcm]) -> Pcm:

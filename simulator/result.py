@@ -23,6 +23,8 @@ CPU_PERCENT = 85.0
 """A loop busier than this queues its own work and measures that."""
 STALL_MS = 60.0
 """A single stall longer than this is heard as a gap which is not the bridge's."""
+LATE_SHARE = 0.05
+"""Of a call: late for longer, its p95 are those of who was late."""
 
 
 SAMPLED = (
@@ -92,12 +94,16 @@ class GeneratorHealth:
 
     def doubts(self) -> list[str]:
         """Why the figures are unreliable, in words; empty when they are not."""
-        stalls_ms = [(f["max"] or 0.0) for f in (self.lateness_ms, self.loop_lag_ms)]
         doubts = []
-        if max(stalls_ms) > STALL_MS:
-            doubts.append(
-                f"the simulator stood still for {max(stalls_ms):g} ms (> {STALL_MS:g})"
-            )
+        for name, sources in (
+            ("the simulator", (self.lateness_ms, self.loop_lag_ms)),
+            ("the fake", (self.fake_lateness_ms or {},)),
+        ):
+            stall_ms = max(source.get("max") or 0.0 for source in sources)
+            if stall_ms > STALL_MS:
+                doubts.append(
+                    f"{name} stood still for {stall_ms:g} ms (> {STALL_MS:g})"
+                )
         for name, figures, limit_ms in (
             ("the simulator's frames", self.lateness_ms, LATE_MS),
             ("the simulator's loop", self.loop_lag_ms, LAG_MS),
@@ -113,6 +119,22 @@ class GeneratorHealth:
             if percent is not None and percent > limit:
                 doubts.append(f"{name} {percent:.1f} % of CPU time (> {limit:g})")
         return doubts
+
+
+def fake_doubts(call: CallRecord, measures: CallMeasures) -> list[str]:
+    """Why the fake makes the figures of one call unreliable, in words.
+
+    By when it was late, not by how often in the whole run: a fake that stood still
+    once has spoiled one answer of each call, which no percentile over a run tells.
+    """
+    worst_ms = max((spell.worst_ms for spell in measures.late), default=0.0)
+    if worst_ms > STALL_MS:
+        return [f"the fake stood still for {worst_ms:.0f} ms (> {STALL_MS:g})"]
+    late_s = sum(spell.ended_s - spell.began_s for spell in measures.late)
+    if late_s > LATE_SHARE * call.talk_s:
+        share = late_s / max(call.talk_s, late_s)
+        return [f"the fake was late for {share:.0%} of the call (> {LATE_SHARE:.0%})"]
+    return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ class PacketTrack(MediaStreamTrack):
             await self._waiter
         packet, due_s = self._packets.popleft()
         if self._meter is not None:
-            self._meter.add(time.monotonic() - due_s)
+            now_s = time.monotonic()
+            self._meter.add(now_s - due_s, now_s)
         return packet
 
     def stop(self) -> None:

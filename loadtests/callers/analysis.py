@@ -24,7 +24,7 @@ from simulator.analyst import NO_FAKE, analyse
 from simulator.fake_control import FakeControl
 from simulator.mouth import LONG_WAIT_S
 from simulator.parcel import Parcel, unpack
-from simulator.result import LATE_MS, CallResult
+from simulator.result import CallResult, fake_doubts
 
 logger = logging.getLogger(__name__)
 
@@ -65,12 +65,11 @@ async def _result(http: aiohttp.ClientSession, order: dict[str, Any]) -> Result:
     fake_url, keep = order["fake_url"], order["keep"]
     fake = FakeControl(http, fake_url) if fake_url else None
     doubts: list[list[str]] = order["doubts"]
-    late = await _fake_doubts(fake)
     results = await analyse(
         parcels, fake, reason=NO_FAKE, keep=Path(keep) if keep else None
     )
     reports = [
-        report_of(result, [*own, *late], was_abandoned=order["was_abandoned"])
+        report_of(result, own, was_abandoned=order["was_abandoned"])
         for result, own in zip(results, doubts, strict=True)
     ]
     return Result(order["id"], [_fields(report) for report in reports])
@@ -83,21 +82,13 @@ def _parcels(path: Path) -> list[Parcel]:
         path.unlink(missing_ok=True)
 
 
-async def _fake_doubts(fake: FakeControl | None) -> list[str]:
-    if fake is None:
-        return []
-    late_ms = (await fake.lateness() or {}).get("p95")
-    if late_ms is None or late_ms <= LATE_MS:
-        return []
-    return [f"the fake late by {late_ms:g} ms (p95 > {LATE_MS:g})"]
-
-
 def report_of(
     result: CallResult, doubts: list[str], *, was_abandoned: bool = False
 ) -> CallReport:
     """An analysed call as a load run sees it."""
     call, measures = result.call, result.measures
     is_connected = "hello" in call.steps_ms
+    doubts = [*doubts, *fake_doubts(call, measures)]
     if measures.model_side_reason is not None and is_connected:
         doubts = [*doubts, f"no model side: {measures.model_side_reason}"]
     return CallReport(

@@ -14,7 +14,7 @@ import pytest
 
 from fake_openai import utterances
 from fake_openai.app import RunningFake, running_fake
-from tests.support.realtime_caller import BRIEF, calling
+from tests.support.realtime_caller import BRIEF, WAIT_S, calling
 
 SESSION = {"type": "realtime", "instructions": "Be a test. <tag:4711>"}
 
@@ -68,7 +68,7 @@ async def test_a_call_is_found_by_a_tag_in_its_instructions(fake: RunningFake) -
 async def test_the_record_has_events_and_audio_on_one_clock(fake: RunningFake) -> None:
     async with calling(fake.base_url, session=SESSION) as call:
         call.microphone.say(utterances.load("hello").pcm)
-        await call.until("output_audio_buffer.stopped", timeout_s=20)
+        await call.until("output_audio_buffer.stopped")
         base = f"/calls/{call.call_id}"
         events = await get(fake, f"{base}/events")
         timeline = await get(fake, f"{base}/timeline")
@@ -85,6 +85,9 @@ async def test_the_record_has_events_and_audio_on_one_clock(fake: RunningFake) -
         with wave.open(io.BytesIO(data)) as file:
             assert file.getframerate() == 24_000
             assert file.getnframes() >= anchors[-1][0]
+    for spell in timeline["late"]:
+        assert spell["began_s"] <= spell["ended_s"]
+        assert spell["worst_ms"] > 10
     user, response = timeline["turns"]
     assert user["speech_started_s"] < user["speech_stopped_s"]
     assert user["committed_s"] <= response["response_created_s"]
@@ -147,7 +150,7 @@ async def test_deleting_a_call_hangs_up_on_the_client(fake: RunningFake) -> None
             http.delete(f"{fake.url}/fake/v1/calls/{call.call_id}") as response,
         ):
             assert response.status == 200
-        await call.until(lambda: call.channel.readyState == "closed", timeout_s=5)
+        await call.until(lambda: call.channel.readyState == "closed")
         detail = await get(fake, f"/calls/{call.call_id}")
 
     assert detail["state"] == "ended"
@@ -157,7 +160,7 @@ async def test_deleting_a_call_hangs_up_on_the_client(fake: RunningFake) -> None
 async def test_a_reset_forgets_every_call(fake: RunningFake) -> None:
     async with calling(fake.base_url) as call:
         await post(fake, "/reset", {})
-        await call.until(lambda: call.channel.readyState == "closed", timeout_s=5)
+        await call.until(lambda: call.channel.readyState == "closed")
 
         assert await get(fake, "/calls") == []
 
@@ -181,7 +184,7 @@ async def test_a_websocket_call_is_recorded_as_well(fake: RunningFake) -> None:
     ):
         await socket.send_json({"type": "input_audio_buffer.append", "audio": audio})
         await socket.send_json({"type": "response.create"})
-        while (await socket.receive_json(timeout=10))["type"] != "response.done":
+        while (await socket.receive_json(timeout=WAIT_S))["type"] != "response.done":
             pass
 
     (call,) = fake.server.calls.values()
@@ -195,7 +198,7 @@ async def test_finished_calls_are_written_to_a_directory(tmp_path: Path) -> None
         calling(fake.base_url, session=SESSION) as call,
     ):
         call.send({"type": "response.create"})
-        await call.until("output_audio_buffer.stopped", timeout_s=20)
+        await call.until("output_audio_buffer.stopped")
 
     place = tmp_path / call.call_id
     events = [

@@ -43,14 +43,16 @@ def test_every_reason_for_doubt_is_said() -> None:
     health = GeneratorHealth(
         lateness_ms=percentiles([12.0] * 20 + [70.0]),
         loop_lag_ms=percentiles([25.0]),
-        fake_lateness_ms={"p95": 11.0},
+        fake_lateness_ms={"p95": 11.0, "max": 80.0},
         stolen_percent=3.0,
         cpu_percent=95.0,
     )
 
     text = " / ".join(health.doubts())
 
-    for word in ("stood still", "frames", "loop", "the fake", "lost 3.0", "needs 95.0"):
+    assert "the simulator stood still for 70 ms" in text
+    assert "the fake stood still for 80 ms" in text
+    for word in ("frames", "loop", "the fake", "lost 3.0", "needs 95.0"):
         assert word in text
 
 
