@@ -27,6 +27,9 @@ _FRAME_SAMPLES: Final = 480
 _RATE_HZ: Final = 24_000
 _IDLE_AFTER_S: Final = 0.2
 """Silence of the network after which the microphone counts as not sending."""
+_WATCH_STEP_MAX_S: Final = 0.04
+"""Of the time between two looks no more counts: while the process stood still it read
+no packet either, and those that wait in the socket are not missing."""
 _IDLE_STEP_MAX_S: Final = 2.0
 _MAX_GAP_SAMPLES: Final = 10 * _RATE_HZ
 _RESYNC_PACKETS: Final = 3_000
@@ -66,6 +69,8 @@ class RtpInput:
         self._next_seq: int | None = None
         self._next_timestamp = 0
         self._last_arrival_s: float | None = None
+        self._looked_s = 0.0
+        self._idle_s = 0.0
         self._filled_until_s = 0.0
         self._ahead_samples = 0
 
@@ -74,7 +79,8 @@ class RtpInput:
     ) -> NDArray[np.int16] | None:
         """Take one packet; return the PCM that is now ready, None if there is none."""
         self.counters.received += 1
-        self._last_arrival_s = now_s
+        self._last_arrival_s = self._looked_s = now_s
+        self._idle_s = 0.0
         if self._next_seq is None:
             self._start(sequence_number, timestamp)
         ahead = _signed16(sequence_number - (self._next_seq or 0))
@@ -92,7 +98,11 @@ class RtpInput:
 
     def fill_idle(self, now_s: float) -> NDArray[np.int16] | None:
         """Silence for the time nothing arrived, in whole frames; call every tick."""
-        if self._last_arrival_s is None or now_s - self._last_arrival_s < _IDLE_AFTER_S:
+        if self._last_arrival_s is None:
+            return None
+        self._idle_s += min(now_s - self._looked_s, _WATCH_STEP_MAX_S)
+        self._looked_s = now_s
+        if self._idle_s < _IDLE_AFTER_S:
             return None
         since_s = max(self._filled_until_s, self._last_arrival_s)
         n_frames = int(min(now_s - since_s, _IDLE_STEP_MAX_S) * 50 + 1e-6)

@@ -1,4 +1,9 @@
-"""A plain aiortc client of the Realtime API: what a careful user would write."""
+"""A plain aiortc client of the Realtime API: what a careful user would write.
+
+It takes the packets before aiortc's jitter buffer, which drops what comes in a burst,
+and puts them together by RTP time: what it heard does not depend on when this machine
+found the time to read it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,8 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -20,6 +26,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtp import RtpPacket
 from numpy.typing import NDArray
 
 from fake_openai.ice import LOOPBACK, address_policy
@@ -29,6 +36,18 @@ KEY = "sk-test"
 BRIEF = Scenario.model_validate({"rules": [{"on": "any", "say": "Yes."}]})
 """For tests that need an answer, not a long one."""
 _FRAME_48K = 960
+WAIT_S = 30.0
+"""How long a caller waits for what must come: long, as waiting proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One RTP packet of the model, in the order of arrival; `n` counts from the first
+    (lost ones too), `at` is its place in samples of 24 kHz."""
+
+    n: int
+    at: int
+    payload: bytes
 
 
 class Microphone(MediaStreamTrack):
@@ -48,6 +67,11 @@ class Microphone(MediaStreamTrack):
     def say(self, pcm: NDArray[np.int16]) -> None:
         """Queue speech (int16, 24 kHz mono)."""
         self._pending = np.concatenate((self._pending, upsampled(pcm)))
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of 20 ms handed to the sender so far: a clock that stops with it."""
+        return self._sent // _FRAME_48K
 
     @property
     def quiet(self) -> bool:
@@ -82,24 +106,18 @@ class Caller:
         self.microphone = microphone
         self.channel = pc.createDataChannel("oai-events")
         self.raw: list[str] = []
+        self.events: list[dict[str, Any]] = []
+        """Every event that was JSON, in order."""
         self.call_id = ""
         self.answer = ""
-        self._heard: list[NDArray[np.int16]] = []
+        self.packets: list[Packet] = []
+        self._first: tuple[int, int] | None = None
+        self._heard = np.zeros(0, dtype=np.int16)
+        self._n_decoded = 0
+        self._decoder: Any = av.CodecContext.create("libopus", "r")
         self._arrived = asyncio.Event()
-        self._listener: asyncio.Task[None] | None = None
         self.channel.on("message", self._on_message)
         pc.on("track", self._on_track)
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """Every event that was JSON, in order."""
-        found = []
-        for text in self.raw:
-            try:
-                found.append(json.loads(text))
-            except ValueError:
-                continue
-        return found
 
     @property
     def types(self) -> list[str]:
@@ -108,10 +126,17 @@ class Caller:
 
     @property
     def heard(self) -> NDArray[np.int16]:
-        """Audio received so far, 24 kHz mono (left channel, every second sample)."""
-        if not self._heard:
-            return np.zeros(0, dtype=np.int16)
-        return np.concatenate(self._heard)
+        """Audio received so far by its RTP time, int16, 24 kHz mono, shape
+        (n_samples,) (left channel, every second sample); what did not come is zeros."""
+        for packet in self.packets[self._n_decoded :]:
+            for frame in self._decoder.decode(av.Packet(packet.payload)):
+                pcm = frame.to_ndarray().reshape(-1)[::4]
+                end = packet.at + len(pcm)
+                if end > len(self._heard):
+                    self._heard = np.pad(self._heard, (0, end - len(self._heard)))
+                self._heard[packet.at : end] = pcm
+        self._n_decoded = len(self.packets)
+        return self._heard.copy()
 
     def send(self, event: dict[str, Any]) -> None:
         """One client event."""
@@ -121,7 +146,7 @@ class Caller:
         self,
         wanted: str | Callable[[], bool],
         *,
-        timeout_s: float = 10.0,
+        timeout_s: float = WAIT_S,
         count: int = 1,
     ) -> dict[str, Any]:
         """Wait for the `count`-th event of a type (or for a condition)."""
@@ -143,24 +168,27 @@ class Caller:
 
     async def hang_up(self) -> None:
         await self.pc.close()
-        if self._listener is not None:
-            await asyncio.gather(self._listener, return_exceptions=True)
 
     def _on_message(self, message: str) -> None:
         self.raw.append(message)
+        with suppress(ValueError):
+            self.events.append(json.loads(message))
         self._arrived.set()
 
     def _on_track(self, track: MediaStreamTrack) -> None:
-        self._listener = asyncio.ensure_future(self._listen(track))
+        (receiver,) = (r for r in self.pc.getReceivers() if r.track is track)
+        receiver._handle_rtp_packet = self._on_packet  # type: ignore[method-assign]
 
-    async def _listen(self, track: MediaStreamTrack) -> None:
-        while True:
-            try:
-                frame = await track.recv()
-            except MediaStreamError:
-                return
-            assert isinstance(frame, av.AudioFrame)
-            self._heard.append(frame.to_ndarray().reshape(-1)[::4].copy())
+    async def _on_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
+        if self._first is None:
+            self._first = packet.sequence_number, packet.timestamp
+        sequence_number, timestamp = self._first
+        # Neither wraps twice within a test.
+        n = (packet.sequence_number - sequence_number) & 0xFFFF
+        if n >= 0x8000:  # overtaken by the first one that arrived
+            return
+        at = ((packet.timestamp - timestamp) & 0xFFFF_FFFF) // 2
+        self.packets.append(Packet(n, at, packet.payload))
 
 
 @asynccontextmanager

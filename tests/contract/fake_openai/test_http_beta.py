@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from fake_openai.app import running_fake
 from fake_openai.beta_shape import event_to_beta, event_to_today, session_to_today
 from fake_openai.ice import LOOPBACK, address_policy
-from tests.support.realtime_caller import Caller, Microphone
+from tests.support.realtime_caller import WAIT_S, Caller, Microphone
 
 KEY = {"Authorization": "Bearer sk-test"}
 BETA_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
@@ -36,16 +36,16 @@ async def test_a_beta_websocket_speaks_the_beta_shape() -> None:
             max_msg_size=0,
         ) as socket,
     ):
-        created = await socket.receive_json(timeout=5)
+        created = await socket.receive_json(timeout=WAIT_S)
         session = {"voice": "verse", "modalities": ["text", "audio"], "temperature": 1}
         await socket.send_json({"type": "session.update", "session": session})
-        updated = await socket.receive_json(timeout=5)
+        updated = await socket.receive_json(timeout=WAIT_S)
         await socket.send_json(HELLO)
         response = {"modalities": ["audio", "text"], "voice": "verse"}
         await socket.send_json({"type": "response.create", "response": response})
         events = [created, updated]
         while events[-1]["type"] != "response.done":
-            events.append(await socket.receive_json(timeout=10))
+            events.append(await socket.receive_json(timeout=WAIT_S))
 
     types = {event["type"] for event in events}
     assert {"conversation.item.created", "response.audio.delta"} <= types

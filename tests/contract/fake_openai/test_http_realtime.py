@@ -411,7 +411,7 @@ async def test_a_hanging_endpoint_does_not_keep_the_fake_from_stopping(
 ) -> None:
     fault = Fault(at="http.client_secrets", do="hang")
     timeout = aiohttp.ClientTimeout(total=0.3)
-    async with asyncio.timeout(10), running_fake(faults=(fault,)) as fake:
+    async with asyncio.timeout(40), running_fake(faults=(fault,)) as fake:
         url = f"{fake.base_url}/realtime/client_secrets"
         with pytest.raises(TimeoutError):
             async with http.post(url, json={}, headers=KEY, timeout=timeout):

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 
 from fake_openai.app import running_fake
+from tests.support.realtime_caller import WAIT_S
 
 
 @asynccontextmanager
@@ -24,7 +25,7 @@ async def until_system(
 ) -> list[dict[str, Any]]:
     events = []
     while True:
-        event = await socket.receive_json(timeout=10)
+        event = await socket.receive_json(timeout=WAIT_S)
         events.append(event)
         if text in str(event["data"].get("message", "")):
             return events
@@ -72,7 +73,7 @@ async def test_a_failing_tool_ends_in_an_error_event() -> None:
 
 async def test_claude_code_greets_and_speaks_camel_case() -> None:
     async with runner("ClaudeCode") as socket:
-        hello = await socket.receive_json(timeout=5)
+        hello = await socket.receive_json(timeout=WAIT_S)
         await socket.send_json({"type": "user_message", "data": "run the tests"})
         events = await until_system(socket, "All of them passed")
 
@@ -88,8 +89,8 @@ async def test_claude_code_greets_and_speaks_camel_case() -> None:
 
 async def test_an_unknown_agent_is_an_error_and_close_1003() -> None:
     async with runner("unknown") as socket:
-        error = await socket.receive_json(timeout=5)
-        closed = await socket.receive(timeout=5)
+        error = await socket.receive_json(timeout=WAIT_S)
+        closed = await socket.receive(timeout=WAIT_S)
 
     assert error["type"] == "error"
     assert closed.type is aiohttp.WSMsgType.CLOSE
@@ -99,11 +100,11 @@ async def test_an_unknown_agent_is_an_error_and_close_1003() -> None:
 async def test_commands_a_runner_does_not_know_are_errors_when_idle() -> None:
     async with runner("team") as socket:
         await socket.send_json({"type": "pause"})
-        pause = await socket.receive_json(timeout=5)
+        pause = await socket.receive_json(timeout=WAIT_S)
         await socket.send_str("{")
-        malformed = await socket.receive_json(timeout=5)
+        malformed = await socket.receive_json(timeout=WAIT_S)
         await socket.send_json({"type": "cancel"})
-        nothing = await socket.receive_json(timeout=5)
+        nothing = await socket.receive_json(timeout=WAIT_S)
 
     assert pause["type"] == malformed["type"] == "error"
     assert nothing["data"]["message"] == "No active run to cancel."

@@ -14,7 +14,8 @@ import pytest
 from fake_openai import utterances
 from fake_openai.app import RunningFake, running_fake
 from fake_openai.faults import Fault
-from tests.support.realtime_caller import calling
+from tests.support.realtime_caller import WAIT_S, calling
+from tests.support.waiting import eventually
 
 KEY = {"Authorization": "Bearer sk-test"}
 MODEL = "gpt-realtime-2.1"
@@ -43,7 +44,7 @@ async def until(socket: Socket, wanted: str) -> list[dict[str, Any]]:
     """Events up to and with the first of a type."""
     events: list[dict[str, Any]] = []
     while not events or events[-1]["type"] != wanted:
-        events.append(await socket.receive_json(timeout=10))
+        events.append(await socket.receive_json(timeout=WAIT_S))
     return events
 
 
@@ -61,7 +62,7 @@ def spoken(utterance_id: str) -> list[dict[str, Any]]:
 
 async def test_a_spoken_turn_is_answered_with_audio_deltas(fake: RunningFake) -> None:
     async with connected(fake, f"?model={MODEL}") as socket:
-        created = await socket.receive_json(timeout=5)
+        created = await socket.receive_json(timeout=WAIT_S)
         for event in spoken("hello"):
             await socket.send_json(event)
         events = await until(socket, "response.done")
@@ -124,8 +125,8 @@ async def test_a_refusal_is_one_error_event_and_a_close_code(
     reason: str,
 ) -> None:
     async with connected(fake, query, headers=headers) as socket:
-        error = await socket.receive_json(timeout=5)
-        end = await socket.receive(timeout=5)
+        error = await socket.receive_json(timeout=WAIT_S)
+        end = await socket.receive(timeout=WAIT_S)
 
     assert error["type"] == "error"
     assert error["error"]["code"] == code
@@ -139,7 +140,7 @@ async def test_a_browser_authorises_by_subprotocol(fake: RunningFake) -> None:
     async with connected(
         fake, f"?model={MODEL}", headers={}, protocols=protocols
     ) as socket:
-        created = await socket.receive_json(timeout=5)
+        created = await socket.receive_json(timeout=WAIT_S)
 
         assert socket.protocol == "realtime"
     assert created["type"] == "session.created"
@@ -147,7 +148,7 @@ async def test_a_browser_authorises_by_subprotocol(fake: RunningFake) -> None:
 
 async def test_a_transcription_session_needs_no_model(fake: RunningFake) -> None:
     async with connected(fake, "?intent=transcription") as socket:
-        created = await socket.receive_json(timeout=5)
+        created = await socket.receive_json(timeout=WAIT_S)
 
     assert created["session"]["type"] == "transcription"
 
@@ -156,9 +157,9 @@ async def test_a_binary_frame_is_a_harmless_error(fake: RunningFake) -> None:
     async with connected(fake, f"?model={MODEL}") as socket:
         await until(socket, "session.created")
         await socket.send_bytes(b"\x00\x01")
-        error = await socket.receive_json(timeout=5)
+        error = await socket.receive_json(timeout=WAIT_S)
         await socket.send_json({"type": "input_audio_buffer.clear"})
-        cleared = await socket.receive_json(timeout=5)
+        cleared = await socket.receive_json(timeout=WAIT_S)
 
     assert error["error"]["message"].startswith("Expected a text WebSocket message")
     assert cleared["type"] == "input_audio_buffer.cleared"
@@ -170,7 +171,7 @@ async def test_the_server_pings(
     monkeypatch.setattr("fake_openai.websocket.PING_S", 0.1)
     async with connected(fake, f"?model={MODEL}", autoping=False) as socket:
         await until(socket, "session.created")
-        ping = await socket.receive(timeout=2)
+        ping = await socket.receive(timeout=WAIT_S)
 
     assert ping.type is aiohttp.WSMsgType.PING
 
@@ -189,7 +190,7 @@ async def test_a_sideband_sees_and_steers_a_webrtc_call(fake: RunningFake) -> No
         calling(fake.base_url) as call,
         connected(fake, f"?call_id={call.call_id}") as sideband,
     ):
-        greeting = await sideband.receive_json(timeout=5)
+        greeting = await sideband.receive_json(timeout=WAIT_S)
         update = {"type": "realtime", "instructions": "Steered."}
         await sideband.send_json({"type": "session.update", "session": update})
         await sideband.send_json({"type": "response.create"})
@@ -213,7 +214,7 @@ async def test_a_client_event_of_the_call_is_answered_on_the_sideband_too(
         await until(sideband, "session.created")
         call.send({"type": "input_audio_buffer.clear"})
 
-        assert (await sideband.receive_json(timeout=5))["type"] == (
+        assert (await sideband.receive_json(timeout=WAIT_S))["type"] == (
             "input_audio_buffer.cleared"
         )
 
@@ -227,8 +228,9 @@ async def test_an_error_goes_only_to_the_connection_that_caused_it(
     ):
         await until(sideband, "session.created")
         await sideband.send_json({"type": "response.cancel", "event_id": "mine"})
-        error = await sideband.receive_json(timeout=5)
-        await asyncio.sleep(0.1)
+        error = await sideband.receive_json(timeout=WAIT_S)
+        call.send({"type": "input_audio_buffer.clear"})
+        await call.until("input_audio_buffer.cleared")
 
         assert error["error"]["event_id"] == "mine"
         assert "error" not in call.types
@@ -241,7 +243,7 @@ async def test_hanging_up_closes_the_sideband(fake: RunningFake) -> None:
     ):
         await until(sideband, "session.created")
         fake.server.calls[call.call_id].end("hangup")
-        end = await sideband.receive(timeout=5)
+        end = await sideband.receive(timeout=WAIT_S)
 
     assert end.type is aiohttp.WSMsgType.CLOSE
 
@@ -249,10 +251,9 @@ async def test_hanging_up_closes_the_sideband(fake: RunningFake) -> None:
 async def test_the_clients_close_ends_the_call(fake: RunningFake) -> None:
     async with connected(fake, f"?model={MODEL}") as socket:
         await until(socket, "session.created")
-    await asyncio.sleep(0.1)
-
     (call,) = fake.server.calls.values()
-    assert call.state == "ended"
+    await eventually(lambda: call.state == "ended", timeout_s=WAIT_S)
+
     assert call.end_reason == "client_closed_1000"
 
 
@@ -263,7 +264,7 @@ async def test_expiry_is_an_error_then_close_1001() -> None:
         connected(fake, f"?model={MODEL}") as socket,
     ):
         events = await until(socket, "error")
-        end = await socket.receive(timeout=5)
+        end = await socket.receive(timeout=WAIT_S)
 
     assert events[-1]["error"]["code"] == "session_expired"
     assert end.data == 1001
@@ -277,7 +278,7 @@ async def test_a_disconnect_in_mid_response_has_no_close_frame() -> None:
         connected(fake, f"?model={MODEL}") as socket,
     ):
         await socket.send_json({"type": "response.create"})
-        while (message := await socket.receive(timeout=10)).type in {
+        while (message := await socket.receive(timeout=WAIT_S)).type in {
             aiohttp.WSMsgType.TEXT
         }:
             pass
@@ -314,7 +315,7 @@ async def test_events_go_wrong_on_the_wire(do: str, sees: str) -> None:
         await socket.send_json({"type": "response.cancel"})
         texts = []
         while not texts or '"response_cancel_not_active"' not in texts[-1]:
-            texts.append(await socket.receive_str(timeout=5))
+            texts.append(await socket.receive_str(timeout=WAIT_S))
 
     assert _what(texts[:-1]) == sees
 
@@ -350,8 +351,8 @@ async def test_a_forced_in_band_error_closes_1011() -> None:
         running_fake(faults=(fault,)) as fake,
         connected(fake, f"?model={MODEL}") as socket,
     ):
-        error = await socket.receive_json(timeout=5)
-        end = await socket.receive(timeout=5)
+        error = await socket.receive_json(timeout=WAIT_S)
+        end = await socket.receive(timeout=WAIT_S)
 
     assert error["error"]["code"] == "insufficient_quota"
     assert end.data == 1011
@@ -366,7 +367,7 @@ async def test_a_client_that_never_reads_is_dropped(
         (call,) = fake.server.live_calls
         for _ in range(400):
             call.inject({"type": "filler", "text": "x" * 10_000})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while not socket.closed:
                 await socket.receive()
 
@@ -376,7 +377,7 @@ async def test_a_client_that_never_reads_is_dropped(
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        ({"do": "delay", "ms": 400}, "late"),
+        ({"do": "delay", "ms": 300}, "late"),
         ({"do": "hang"}, "nothing"),
         ({"do": "disconnect"}, "reset"),
     ],
@@ -387,10 +388,14 @@ async def test_an_upgrade_is_late_or_never_comes(
     armed = Fault.model_validate({"at": "ws.connect", **fault})
     async with running_fake(faults=(armed,)) as fake:
         started = time.monotonic()
+        limit_s = 0.5 if outcome == "nothing" else WAIT_S
         try:
-            async with asyncio.timeout(1), connected(fake, f"?model={MODEL}") as socket:
+            async with (
+                asyncio.timeout(limit_s),
+                connected(fake, f"?model={MODEL}") as socket,
+            ):
                 await until(socket, "session.created")
-            seen = "late" if time.monotonic() - started > 0.4 else "at once"
+            seen = "late" if time.monotonic() - started > 0.29 else "at once"
         except TimeoutError:
             seen = "nothing"
         except aiohttp.ClientError:
@@ -409,7 +414,7 @@ async def test_two_events_swapped_on_the_wire() -> None:
         update = {"type": "session.update", "session": {"type": "realtime"}}
         await socket.send_json(update)
         await socket.send_json({"type": "input_audio_buffer.clear"})
-        types = [(await socket.receive_json(timeout=5))["type"] for _ in range(2)]
+        types = [(await socket.receive_json(timeout=WAIT_S))["type"] for _ in range(2)]
 
     assert types == ["input_audio_buffer.cleared", "session.updated"]
 

@@ -107,26 +107,36 @@ def test_a_microphone_that_stops_sending_is_silence_in_real_time() -> None:
     stream = Stream()
     stream.packet(0, at_s=10.0)
 
-    assert stream.input.fill_idle(10.1) is None
-    first = stream.input.fill_idle(10.3)
-    second = stream.input.fill_idle(10.32)
+    ticks = [stream.input.fill_idle(10 + n / 50) for n in range(1, 17)]
 
-    assert first is not None
-    assert second is not None
-    assert len(first) + len(second) == 16 * FRAME
+    assert ticks[:9] == [None] * 9
+    assert sum(len(pcm) for pcm in ticks if pcm is not None) == 16 * FRAME
+
+
+def test_packets_that_wait_while_the_process_stands_still_are_not_missing() -> None:
+    """After a stall the overdue ticks come first, then the socket is read."""
+    stream = Stream()
+    stream.packet(0, at_s=10.0)
+
+    ticks = [stream.input.fill_idle(10.5 + n / 10_000) for n in range(25)]
+    for number in range(1, 26):
+        stream.packet(number, at_s=10.5)
+
+    assert ticks == [None] * 25
+    assert len(stream.audio) == 26 * FRAME
 
 
 def test_a_pause_that_was_filled_already_is_not_filled_again() -> None:
     """One second without packets, RTP time goes on: the stream is 51 frames long."""
     stream = Stream()
     stream.packet(0, at_s=10.0)
-    silence = stream.input.fill_idle(11.0)
+    ticks = [stream.input.fill_idle(10 + n / 50) for n in range(1, 51)]
+    silence = np.concatenate([pcm for pcm in ticks if pcm is not None])
 
     resumed = stream.input.add(
         65_531, (4_294_960_000 + 50 * 960) & 0xFFFFFFFF, frame(9), 11.0
     )
 
-    assert silence is not None
     assert resumed is not None
     n_samples = len(stream.audio) + len(silence) + len(resumed)
     assert n_samples == pytest.approx(51 * FRAME, abs=FRAME)
