@@ -1,7 +1,6 @@
 """What the routes of the store have in common: the store, ids, cursors, times."""
 
 import base64
-import binascii
 import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Path
 from starlette.requests import HTTPConnection
 
+from server import foreign_json
 from server.errors import InvalidRequestError, StoreUnavailableError
 from server.store.store import Store, now_ms
 
@@ -51,10 +51,11 @@ def decode_cursor(text: str | None) -> tuple[int, str] | None:
         return None
     try:
         padded = text + "=" * (-len(text) % 4)
-        at_ms, key = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        decoded = base64.b64decode(padded, b"-_", validate=True)
+        at_ms, key = foreign_json.loads(decoded)
         if type(at_ms) is int and isinstance(key, str) and 0 <= at_ms < 2**53:
             return at_ms, key.replace("\0", "")
-    except (ValueError, binascii.Error, TypeError, RecursionError):
+    except (ValueError, TypeError):
         pass
     raise InvalidRequestError("cursor: take it from an answer as it is.")
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from server import foreign_json
 from server.audio.format import FRAME_MS, RATE_HZ
 from server.media.protocol import MediaLimits, Mode, Participant
 
@@ -89,8 +90,8 @@ def parse(text: str, limits: MediaLimits) -> ClientMessage:
             f"A control message may have {limits.max_control_message_bytes} bytes.",
         )
     try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
+        fields = foreign_json.loads(text)
+    except ValueError:
         raise ControlError("invalid_json", "The message is not valid JSON.") from None
     if not isinstance(fields, dict):
         raise ControlError("unknown_message", "A message must be a JSON object.")

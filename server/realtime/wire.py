@@ -6,11 +6,12 @@ are accepted for the events that were renamed.
 Source: realtime-api notes, sections 4 and 6.
 """
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from server import foreign_json
 
 MAX_EVENT_CHARS = 1 << 20
 
@@ -221,8 +222,8 @@ def decode(text: str) -> ServerEvent:
     if len(text) > MAX_EVENT_CHARS:
         return Malformed("longer than any event")
     try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
+        fields = foreign_json.loads(text)
+    except ValueError:
         return Malformed("not JSON")
     if not isinstance(fields, dict):
         return Malformed("not an object")

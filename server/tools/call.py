@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 
+from server.foreign_json import whole
 from server.tools.door import (
     MAX_ARGUMENTS_CHARS,
     MAX_DETAIL_CHARS,
@@ -203,4 +204,5 @@ def _output(outcome: Outcome, how: End) -> str:
 
 
 def _encode(fields: dict[str, object]) -> str:
-    return json.dumps(fields, ensure_ascii=False)
+    # A Python tool's words come here as it wrote them.
+    return whole(json.dumps(fields, ensure_ascii=False))

@@ -4,11 +4,11 @@ Source: the CLI's documented `--output-format stream-json`: a `system` init line
 `assistant` and `user` messages with content blocks, then one `result` per request.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from server import foreign_json
 from server.tools import runner_events as ev
 
 AGENT = "Claude Code"
@@ -27,8 +27,8 @@ class Line:
 def decode(line: bytes) -> Line:
     """One line of standard output. Never raises."""
     try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
+        fields = foreign_json.loads(line)
+    except ValueError:
         return Line((ev.Other("not json"),))
     if not isinstance(fields, dict):
         return Line((ev.Other("not an object"),))

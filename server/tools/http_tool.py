@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from server import foreign_json
 from server.errors import ToolError
 from server.tools.config import PLACEHOLDER, HttpToolConfig
 from server.tools.registry import Arguments, Report, Tool
@@ -108,8 +109,8 @@ async def _read(response: aiohttp.ClientResponse) -> str:
 def _picked(body: str, pointer: str) -> str:
     """The part of a JSON answer that is wanted; what is not JSON stays as it is."""
     try:
-        value: Any = json.loads(body)
-    except (ValueError, RecursionError):
+        value: Any = foreign_json.loads(body)
+    except ValueError:
         return body or "Done."
     for step in pointer.split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")

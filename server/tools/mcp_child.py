@@ -119,8 +119,7 @@ async def _listed(client: Any, max_tools: int) -> list[dict[str, object]]:
 
 def _described(tool: Any) -> dict[str, object]:
     schema = tool.input_schema
-    usable = isinstance(schema, dict) and schema.get("type") == "object"
-    if not usable or len(json.dumps(schema)) > MAX_SCHEMA_CHARS:
+    if not _is_usable(schema):
         schema = {"type": "object"}
     schema = {k: v for k, v in schema.items() if k not in ("$schema", "$id")}
     schema.setdefault("properties", {})
@@ -129,6 +128,16 @@ def _described(tool: Any) -> dict[str, object]:
         "description": str(tool.description or tool.name)[:MAX_DESCRIPTION_CHARS],
         "parameters": schema,
     }
+
+
+def _is_usable(schema: object) -> bool:
+    """Whether it can be part of a session's configuration."""
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        return False
+    try:
+        return len(json.dumps(schema, allow_nan=False)) <= MAX_SCHEMA_CHARS
+    except ValueError:
+        return False  # not a number, and then no session would be taken
 
 
 class _Calls:

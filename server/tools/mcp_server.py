@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from server import foreign_json
 from server.errors import ToolError
 from server.tools.claude_cli import child_environment
 from server.tools.claude_events import LineSplitter
@@ -289,7 +290,10 @@ class _Child:
         chunk = await self._process.stdout.read(CHUNK_BYTES)
         if not chunk:
             raise _BrokenError("its process ended")
-        return [json.loads(line) for line in self._lines.feed(chunk)]
+        try:
+            return [foreign_json.loads(line) for line in self._lines.feed(chunk)]
+        except ValueError as exc:
+            raise _BrokenError("it sent what is not JSON") from exc
 
     def _handle(self, message: Mapping[str, Any]) -> None:
         match message:

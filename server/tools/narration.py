@@ -10,6 +10,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, replace
 
+from server.foreign_json import whole
 from server.tools import runner_events as ev
 from server.tools.run import Answered, Outcome
 
@@ -200,7 +201,7 @@ def line(text: str, max_chars: int) -> str:
 
 def harmless(text: str, max_chars: int) -> str:
     """A text an agent wrote, cut, that cannot be taken for one of our markers."""
-    text = _MARKER.sub("(", text.strip())
+    text = _MARKER.sub("(", whole(text).strip())
     return text if len(text) <= max_chars else text[: max_chars - 1].rstrip() + "…"
 
 

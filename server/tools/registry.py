@@ -1,10 +1,10 @@
 """Tools by name, with the schema the model is given and the function that runs them."""
 
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from server import foreign_json
 from server.errors import ToolError
 from server.tools.runner_events import RunnerEvent
 from server.tools.schema import mismatch
@@ -89,8 +89,8 @@ def parse_arguments(tool: Tool, text: str) -> Arguments:
     if len(text) > MAX_ARGUMENT_CHARS:
         raise _bad_arguments(tool, "they are too long")
     try:
-        arguments = json.loads(text or "{}")
-    except (ValueError, RecursionError):
+        arguments = foreign_json.loads(text or "{}")
+    except ValueError:
         raise _bad_arguments(tool, "they are not valid JSON") from None
     if not isinstance(arguments, dict):
         raise _bad_arguments(tool, "they are not an object")

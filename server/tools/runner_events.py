@@ -5,11 +5,12 @@ Code runner writes CamelCase and puts them at the top. Unknown events are `Other
 Source: protocol notes A1.1 and A1.2.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from server import foreign_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ def decode(text: str) -> list[RunnerEvent]:
         is_result = _RESULT_HEAD.match(text) is not None
         return [RunResult("", True, is_last=False) if is_result else Other("too long")]
     try:
-        envelope = json.loads(text)
-    except (ValueError, RecursionError):
+        envelope = foreign_json.loads(text)
+    except ValueError:
         return [Other("not json")]
     if not isinstance(envelope, dict):
         return [Other("not an object")]

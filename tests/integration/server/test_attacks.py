@@ -45,6 +45,27 @@ async def test_nonsense_on_the_channels_is_answered_and_ends_nothing(
         assert await client.message("pong")
 
 
+async def test_half_a_character_in_a_text_spoils_no_connection(
+    fake: FakeModel,
+) -> None:
+    """JSON may hold a surrogate by itself; UTF-8, and so every way out, may not."""
+    settings = settings_for(
+        fake.url, model_transport="websocket", worker_lag_budget_ms=5_000
+    )
+    async with running_bridge(settings) as bridge:
+        session_id = await bridge.open(system_prompt="tag-half")
+        async with browser(bridge.http, session_id) as client:
+            client.control.send(r'{"type":"text","text":"Tell me a \ud800 joke."}')
+            shown = await client.message("transcript", lambda m: m["role"] == "user")
+            answer = await client.message(
+                "transcript", lambda m: m["role"] == "assistant" and m["final"]
+            )
+        assert await bridge.has(sessions=1)
+
+    assert shown["text"] == "Tell me a \ufffd joke."
+    assert answer["text"]
+
+
 async def test_a_flood_of_messages_is_answered_with_a_few_complaints(
     bridge: Bridge,
 ) -> None:

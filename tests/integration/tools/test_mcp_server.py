@@ -175,6 +175,7 @@ async def test_hostile_lists_are_cut_to_what_a_model_can_take() -> None:
             "name": "big",
             "inputSchema": {**schema, "description": "y" * 40_000},
         },
+        {"name": "odd", "inputSchema": {**schema, "default": float("nan")}},
         *({"name": f"n{n}", "inputSchema": schema} for n in range(50)),
     ]
     async with running("names", json.dumps(tools), max_tools=10) as server:
@@ -186,6 +187,7 @@ async def test_hostile_lists_are_cut_to_what_a_model_can_take() -> None:
     assert all(len(name) <= 64 for name in names)
     assert len(listed[1].description) == 1_000
     assert listed[2].parameters == {"type": "object", "properties": {}}
+    assert listed[3].parameters == {"type": "object", "properties": {}}, "not a number"
 
 
 async def test_only_chosen_tools_are_offered_with_their_own_policy() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import Any
@@ -158,6 +159,8 @@ async def test_what_is_bad_is_refused_by_the_name_of_its_field(api: Api) -> None
             assert answer.status_code == 422
             assert answer.json()["error"]["message"].startswith(query[:5])
         assert (await http.get("/conversations?cursor=AAAA")).status_code == 400
+        half = base64.urlsafe_b64encode(rb'[1, "\ud800"]').decode().rstrip("=")
+        assert (await http.get(f"/conversations?cursor={half}")).status_code == 200
 
 
 async def test_pages_of_conversations_come_to_an_end(api: Api) -> None:

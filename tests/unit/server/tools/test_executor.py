@@ -37,6 +37,12 @@ async def echo(arguments: Arguments, _: Report) -> str:
     return str(arguments["text"])
 
 
+async def half_a_character(_: Arguments, report: Report) -> str:
+    report(ev.Said("Worker\ud800", "\udc00"))
+    await asyncio.sleep(5)
+    return "a\ud800b"
+
+
 async def refuse(*_: Any) -> str:
     raise ToolError("internal detail", user_message="It is closed today.")
 
@@ -70,6 +76,7 @@ TOOLS = ToolRegistry(
     [
         tool("echo", echo, parameters=TEXT),
         tool("refuse", refuse),
+        tool("half_a_character", half_a_character),
         tool("break_down", break_down),
         tool("for_ever", for_ever, timeout_s=10),
         tool("single", for_ever, max_running=1),
@@ -144,6 +151,7 @@ async def test_every_way_a_tool_can_end_is_an_output_in_words(
     ("arguments", "why"),
     [
         ("{", "not valid JSON"),
+        ('{"text": NaN}', "not valid JSON"),
         ("[]", "not an object"),
         ("{}", "'text' is missing"),
         ('{"text": 5}', "'text' must be of type string"),
@@ -159,6 +167,19 @@ async def test_arguments_that_cannot_be_used_are_explained(
 
     assert not output["success"]
     assert why in output["error"]
+
+
+@virtual_time
+async def test_whatever_a_tool_says_can_be_sent_on() -> None:
+    """A surrogate by itself would end the socket to the model, or to a process."""
+    async with running() as (executor, door):
+        executor.submit("c0", "half_a_character", "{}")
+        await door.until(lambda: "c0" in door.outputs, timeout_s=60)
+
+    assert door.outputs["c0"]["result"] == "a\ufffdb"
+    told = [n.text for n in door.notes] + [s.detail for s in door.statuses]
+    assert "Worker\ufffd: \ufffd" in " ".join(told)
+    assert [text.encode() for text in told]
 
 
 @virtual_time
