@@ -25,7 +25,7 @@ from loadtests.bridge_health import (
     reading_of_metrics,
     usage,
 )
-from loadtests.process_tree import listener_on, read_tree
+from loadtests.process_tree import LOOPBACK, listener_on, read_tree
 
 EVERY_S = 2.0
 TIMEOUT_S = 5.0
@@ -33,7 +33,6 @@ MAX_USAGES = 50_000
 """A day at one in two seconds; older ones are dropped."""
 MAX_BODY_BYTES = 4 * 1024 * 1024
 API_KEY_VARIABLE = "VOICEBRIDGE_API_KEY"
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class HostReader:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import urlsplit
 
 import psutil
 
 from loadtests.bridge_health import HostReading, ProcessReading
 
 FAKE = "fake_openai"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def read_tree(pid: int, *, sessions: int | None = None) -> HostReading:
@@ -40,6 +42,22 @@ def read_tree(pid: int, *, sessions: int | None = None) -> HostReading:
         busy_s=machine_busy_s(),
         cores=psutil.cpu_count() or 1,
     )
+
+
+def bridge_pids(url: str) -> list[int]:
+    """The processes of the bridge at a URL, its embedded fake among them; none for one
+    on another machine, or where nobody may see who listens."""
+    parts = urlsplit(url)
+    if parts.hostname not in LOOPBACK:
+        return []
+    pid = listener_on(parts.port or 80)
+    if pid is None:
+        return []
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return [pid, *(child.pid for child in children)]
 
 
 def machine_busy_s() -> float:

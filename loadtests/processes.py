@@ -26,6 +26,23 @@ OF_THE_USER = (
     *("VOICEBRIDGE_API_KEYS", "VOICEBRIDGE_DATA_DIR", "VOICEBRIDGE_DATABASE_URL"),
 )
 """Settings that lead to somebody's account or somebody's conversations."""
+ADMIT_ALL = {
+    "VOICEBRIDGE_MAX_SESSIONS": "1000",
+    "VOICEBRIDGE_SESSIONS_PER_S": "1000",
+    "VOICEBRIDGE_REQUESTS_PER_S": "1000",
+    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1000",
+    "VOICEBRIDGE_WORKER_LAG_BUDGET_MS": "100000",
+}
+"""For benches that ask what sessions cost, not whether they would be let in."""
+
+
+def with_model(url: str) -> dict[str, str]:
+    """Settings of a bridge whose model is a program of the bench, which logs little."""
+    return {
+        "OPENAI_API_KEY": "sk-bench",
+        "OPENAI_BASE_URL": url,
+        "VOICEBRIDGE_LOG_LEVEL": "WARNING",
+    }
 
 
 class ProcessError(RuntimeError):
@@ -94,6 +111,8 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
         )
         environment = {k: v for k, v in os.environ.items() if k not in OF_THE_USER}
         environment["XDG_DATA_HOME"] = self._folder.name
+        # Only programs speak here: nobody's CPU goes to recognising people.
+        environment["FAKE_OPENAI_FREE_SPEECH"] = "0"
         environment |= self._environment
         paths = [str(self._top or TOP), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))

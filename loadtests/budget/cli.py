@@ -24,7 +24,7 @@ from loadtests.budget.profile import Profile, ProfileError, names, read, read_wo
 from loadtests.budget.summary import EXIT_STATUS, BudgetFacts, figures, report
 from loadtests.budget.verdict import Translator, capacity, judge, judge_load
 from loadtests.callers.pool import PoolError
-from loadtests.host_sampler import LOOPBACK
+from loadtests.process_tree import LOOPBACK
 from loadtests.processes import ProcessError
 from reports import folder
 from reports.machine import this_machine, this_revision

@@ -21,9 +21,9 @@ from loadtests.callers.wire import Broken, Result
 from loadtests.host_sampler import HostReader
 from loadtests.load.tally import GENERATOR_LATE, Tally
 from loadtests.load.verdict import percentile
-from loadtests.processes import BridgeProcess, ProcessError
-from simulator.machine import CpuReading
-from simulator.result import LATE_MS, STOLEN_PERCENT
+from loadtests.neighbours import Neighbours
+from loadtests.processes import ADMIT_ALL, BridgeProcess, ProcessError
+from simulator.result import LATE_MS
 
 CONNECT_TIMEOUT_S = 40.0
 WARM_UP_S = 3.0
@@ -33,12 +33,6 @@ STAGGER_S = 0.13
 """Between two calls' starts; no multiple of 20 ms, or all frames fall together."""
 ANALYSIS_TIMEOUT_S = 300.0
 CALLS_PER_PROCESS = 20
-ADMIT_ALL = {
-    "VOICEBRIDGE_MAX_SESSIONS": "1000",
-    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1000",
-    "VOICEBRIDGE_WORKER_LAG_BUDGET_MS": "60000",
-}
-"""A bridge refuses sessions in time; here we want to know what they would cost."""
 MAX_INCONCLUSIVE = 0.1
 """Share of calls that may be doubtful before the load is."""
 DELAYS = ("mouth_to_model_ms", "model_to_client_ms", "gaps_ms", "response_latency_ms")
@@ -129,19 +123,16 @@ def _measure(
     calls = _place(plan, pool, sessions)
     time.sleep(SETTLE_S)
     plan.progress(f"{sessions} sessions: measuring for {plan.seconds:g} s")
-    machine, before = CpuReading.now(), _read(reader)
+    neighbours, before = Neighbours(), _read(reader)
     time.sleep(plan.seconds)
-    stolen = machine.stolen_percent(CpuReading.now())
     after = _read(reader)
+    doubts = neighbours.doubts() if plan.url is None else []
     health = _fake(fake_url, "GET", "/fake/v1/health")
     n_connected = sum(1 for call in calls if call.was_connected)
     plan.progress(f"{sessions} sessions: analysing")
     missing = pool.drain(ANALYSIS_TIMEOUT_S)
-    doubts = []
     if missing:
         doubts.append(f"{missing} calls were not analysed in time")
-    if stolen is not None and stolen > STOLEN_PERCENT:
-        doubts.append(f"the machine lost {stolen:.1f} % of its CPU time to others")
     fake_late_ms = _late_ms(health)
     if fake_late_ms is not None and fake_late_ms > LATE_MS:
         doubts.append(f"the fake was late by {fake_late_ms:g} ms (p95)")

@@ -20,6 +20,7 @@ import aiohttp
 import uvloop
 
 from loadtests.callers.analysing import Analyst
+from loadtests.callers.core_waits import CoreWaits
 from loadtests.callers.switchboard import Switchboard, scenario_of
 from loadtests.callers.wire import (
     Event,
@@ -29,6 +30,7 @@ from loadtests.callers.wire import (
     decode_order,
     encode,
 )
+from loadtests.process_tree import bridge_pids
 from simulator.bridge_api import BridgeApi, Deadlines
 from simulator.capture import CaptureClock
 from simulator.conversation import Line
@@ -93,9 +95,13 @@ async def _serve(options: argparse.Namespace) -> None:
             CaptureClock(drift_ppm=options.drift_ppm)
         )
         analyst = await stack.enter_async_context(Analyst(say, options.keep))
+        waits = CoreWaits(bridge_pids(options.url))
+        watch = asyncio.create_task(waits.run(), name="core-waits")
+        stack.callback(watch.cancel)
         board = Switchboard(
             Line(api, clock, relay),
             analyst,
+            waits,
             say,
             leg=options.leg,
             addresses=addresses,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loadtests.callers.analysing import Analyst
+from loadtests.callers.core_waits import CoreWaits
 from loadtests.callers.wire import (
     Broken,
     Event,
@@ -24,7 +25,7 @@ from simulator.conversation import CallTerms, Conversation, Line, call_plans
 from simulator.machine import CpuReading
 from simulator.parcel import Parcel
 from simulator.peer import Leg
-from simulator.result import GeneratorHealth, percentiles
+from simulator.result import STALL_MS, GeneratorHealth, percentiles
 from simulator.scenario import SCENARIOS, Scenario
 from simulator.scenario_file import read_scenario
 from simulator.speech import prepare
@@ -42,6 +43,7 @@ class Switchboard:
         self,
         line: Line,
         analyst: Analyst,
+        waits: CoreWaits,
         say: Callable[[Event], None],
         *,
         leg: Leg = "datachannel",
@@ -51,6 +53,7 @@ class Switchboard:
         """Args:
         line: signalling, clock and network of every call.
         analyst: takes what is over.
+        waits: how long the bridge had to wait for a core.
         say: gets every event, in order.
         leg: how the browsers carry audio.
         addresses: local addresses to offer; None offers all.
@@ -58,6 +61,7 @@ class Switchboard:
         """
         self._line = line
         self._analyst = analyst
+        self._waits = waits
         self._say = say
         self._leg = leg
         self._addresses = addresses
@@ -151,12 +155,18 @@ class Switchboard:
 
     def _doubts(self, parcel: Parcel, before: CpuReading) -> list[str]:
         now, health = CpuReading.now(), self._line.clock.health
-        return GeneratorHealth(
+        doubts = GeneratorHealth(
             lateness_ms=percentiles(parcel.record.mouth.lateness_ms),
             loop_lag_ms=percentiles(health.loop_lag_since(before.at_s)),
             stolen_percent=before.stolen_percent(now),
             cpu_percent=before.own_percent(now),
         ).doubts()
+        wait_ms = self._waits.longest_ms(before.at_s)
+        if wait_ms > STALL_MS:
+            doubts.append(
+                f"the bridge waited {wait_ms:.0f} ms for a core (> {STALL_MS:g})"
+            )
+        return doubts
 
 
 def scenario_of(order: PlaceCall) -> Scenario:

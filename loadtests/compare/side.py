@@ -15,24 +15,20 @@ import psutil
 
 from loadtests.compare.revisions import TOP, Built
 from loadtests.engine.programs import Child, cpu_s
-from loadtests.processes import BridgeProcess, ProcessError, get_json
+from loadtests.processes import (
+    ADMIT_ALL,
+    BridgeProcess,
+    ProcessError,
+    get_json,
+    with_model,
+)
 
 BURNING = Path(__file__).parent / "burning"
 START_TIMEOUT_S = 120.0
 """Several start together, perhaps on a busy machine; a comparison can wait."""
-ENVIRONMENT = {
-    "OPENAI_API_KEY": "sk-compare",
-    "VOICEBRIDGE_LOG_LEVEL": "WARNING",
-    "VOICEBRIDGE_MAX_SESSIONS": "1000",
-    "VOICEBRIDGE_SESSIONS_PER_S": "1000",
-    "VOICEBRIDGE_REQUESTS_PER_S": "1000",
-    # All media in one process: what is compared is the code, not how many processes
-    # this machine's number of cores makes of it.
-    "VOICEBRIDGE_WORKERS": "1",
-    # Nobody is turned away because the machine is busy: that is what pairs are for.
-    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1000",
-    "VOICEBRIDGE_WORKER_LAG_BUDGET_MS": "100000",
-}
+ONE_WORKER = {"VOICEBRIDGE_WORKERS": "1"}
+"""What is compared is the code, not how many processes this machine's number of cores
+makes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +113,8 @@ class Side(AbstractContextManager["Side"]):
         self._stack.close()
 
     def _environment(self, model_url: str) -> dict[str, str]:
-        found = {**ENVIRONMENT, "OPENAI_BASE_URL": model_url, **self.plan.environment}
+        found = {**ADMIT_ALL, **with_model(model_url), **ONE_WORKER}
+        found |= self.plan.environment
         if self.plan.burn_share:
             found["PYTHONPATH"] = str(BURNING)
             found["CALIBRATE_BURN_SHARE"] = str(self.plan.burn_share)

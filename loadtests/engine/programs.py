@@ -12,7 +12,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
-from loadtests.processes import BridgeProcess, ProcessError
+from loadtests.processes import (
+    ADMIT_ALL,
+    BridgeProcess,
+    ProcessError,
+    with_model,
+)
 
 Path_: TypeAlias = Literal["lean", "aiortc", "reference"]
 PATHS: tuple[Path_, ...] = ("lean", "aiortc", "reference")
@@ -111,17 +116,10 @@ class Bridge(AbstractContextManager["Bridge"]):
         else:
             self._server = BridgeProcess(
                 environment={
-                    "OPENAI_BASE_URL": model_url,
-                    "OPENAI_API_KEY": "sk-bench",
+                    **ADMIT_ALL,
+                    **with_model(model_url),
                     "VOICEBRIDGE_MEDIA_PATH": path,
-                    "VOICEBRIDGE_LOG_LEVEL": "WARNING",
-                    "VOICEBRIDGE_MAX_SESSIONS": "1000",
-                    "VOICEBRIDGE_SESSIONS_PER_S": "1000",
-                    "VOICEBRIDGE_REQUESTS_PER_S": "1000",
-                    # One process, which refuses nobody: its limits are the question.
-                    "VOICEBRIDGE_WORKERS": "0",
-                    "VOICEBRIDGE_WORKER_CPU_BUDGET": "1000",
-                    "VOICEBRIDGE_WORKER_LAG_BUDGET_MS": "100000",
+                    "VOICEBRIDGE_WORKERS": "0",  # one process: its limit is asked for
                     **(environment or {}),
                 },
                 log=log,

@@ -7,14 +7,14 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
 from loadtests.load import limits
-from loadtests.load.collector import COMMAND_VARIABLE
+from loadtests.load.collector import COMMAND_VARIABLE, ROOT_VARIABLE
 from loadtests.load.options import add_call_options, add_shape_options
 from loadtests.processes import BridgeProcess, ProcessError, free_port
 from reports.folder import new_folder
@@ -98,7 +98,10 @@ def _run(
             log = (out / f"worker-{n + 1}.log").open("wb")
             stack.callback(log.close)
             stack.enter_context(_child(worker_command(port), log))
-        running = stack.enter_context(_child(master, None, command))
+        given = {COMMAND_VARIABLE: command}
+        if pid:
+            given[ROOT_VARIABLE] = str(os.getpid())
+        running = stack.enter_context(_child(master, None, given))
         try:
             return running.wait(_limit_s(options))
         except subprocess.TimeoutExpired:
@@ -172,11 +175,11 @@ def _limit_s(options: argparse.Namespace) -> float | None:
 
 @contextmanager
 def _child(
-    command: list[str], log: IO[bytes] | None, given: str = ""
+    command: list[str], log: IO[bytes] | None, given: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         command,
-        env={**os.environ, COMMAND_VARIABLE: given},
+        env={**os.environ, **(given or {})},
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT if log is not None else None,

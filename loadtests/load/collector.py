@@ -24,12 +24,16 @@ from loadtests.load import limits as budget
 from loadtests.load.summary import LoadFacts, load_run
 from loadtests.load.tally import Tally
 from loadtests.load.verdict import Circumstances, judge
+from loadtests.neighbours import Neighbours
 from reports import folder
 from reports.machine import this_machine, this_revision
 from reports.model import Run, Verdict
 from reports.plots import NoPlotsError
 
 COMMAND_VARIABLE = "VOICEBRIDGE_LOAD_COMMAND"
+ROOT_VARIABLE = "VOICEBRIDGE_LOAD_ROOT"
+"""Process that has started everything of this run, the bridge included. Without it
+nobody can tell which programs on this machine are neighbours."""
 FAKE_TIMEOUT_S = 5.0
 LATE_MS = 10.0
 """As in simulator.result: whoever is later (p95) measures itself."""
@@ -66,6 +70,9 @@ class Collector:
         )
         self._started = datetime.now(UTC)
         self._started_s = time.monotonic()
+        root = os.environ.get(ROOT_VARIABLE, "")
+        self._root = int(root) if root.isdecimal() else None
+        self._neighbours: Neighbours | None = None
         self._doubts: list[str] = []
         self._calls: IO[str] | None = None
         self._machine = this_machine()
@@ -79,6 +86,8 @@ class Collector:
         self._reader.read()  # learns where the fake is
         self._fake("POST", "/fake/v1/lateness/reset")
         self._sampler.start()
+        if self._root is not None:
+            self._neighbours = Neighbours([self._root])
 
     def add(self, message: dict[str, Any]) -> None:
         """One call, or one that was lost."""
@@ -103,6 +112,8 @@ class Collector:
     def stop(self, lost_workers: int) -> None:
         """The calls are over."""
         self._sampler.stop()
+        if self._neighbours is not None:
+            self._doubts += self._neighbours.doubts()
         if lost_workers:
             self.doubt(f"{lost_workers} workers were lost")
         health = self._fake("GET", "/fake/v1/health") or {}

@@ -27,12 +27,15 @@ def judge(
 ) -> tuple[Verdict, list[Check]]:
     """The verdict and every check it rests on.
 
-    Failed beats undecided beats passed: a defect that was seen was seen, and nothing
-    passes on figures that nobody vouches for.
+    Failed beats undecided beats passed: a call that broke was seen to break. Figures
+    that nobody vouches for pass nothing and fail nothing: one above its limit in an
+    unreliable run is undecided.
     """
     doubts = list(circumstances.doubts) if circumstances is not None else []
-    checks = [_calls(tally, limits), _reliability(tally, limits, doubts)]
-    checks += [_limit(tally, limit) for limit in limits.limits]
+    reliability = _reliability(tally, limits, doubts)
+    checks = [_calls(tally, limits), reliability]
+    is_reliable = reliability.outcome is Outcome.PASS
+    checks += [_limit(tally, limit, is_reliable) for limit in limits.limits]
     return _verdict(checks), checks
 
 
@@ -87,7 +90,7 @@ def _reliability(tally: Tally, limits: Limits, doubts: list[str]) -> Check:
     return Check(name="reliability", outcome=outcome, words=words, group="calls")
 
 
-def _limit(tally: Tally, limit: Limit) -> Check:
+def _limit(tally: Tally, limit: Limit, is_reliable: bool) -> Check:
     name = f"{limit.measure.removesuffix('_ms')} p{limit.percentile:g}"
     found = tally.figures.get(limit.measure)
     if found is None or not found.values:
@@ -98,9 +101,12 @@ def _limit(tally: Tally, limit: Limit) -> Check:
             group="limits",
         )
     value = percentile(found.values, limit.percentile)
+    outcome = Outcome.PASS if value <= limit.at_most else Outcome.FAIL
+    if outcome is Outcome.FAIL and not is_reliable:
+        outcome = Outcome.UNDECIDED
     return Check(
         name=name,
-        outcome=Outcome.PASS if value <= limit.at_most else Outcome.FAIL,
+        outcome=outcome,
         words=f"{value:.1f} ms, limit {limit.at_most:g} ms, n {found.n}",
         group="limits",
     )

@@ -47,6 +47,20 @@ def test_a_figure_above_its_limit_fails() -> None:
     assert outcome(found) is Outcome.FAIL
 
 
+def test_a_figure_above_its_limit_in_a_doubtful_run_is_undecided() -> None:
+    found = tally({"values": {"mouth_to_model_ms": [60.0]}})
+
+    assert outcome(found, "other programs used the machine") is Outcome.UNDECIDED
+
+
+def test_nor_does_a_figure_fail_where_many_calls_are_inconclusive() -> None:
+    """Five of thirty calls heard the machine stand still: who vouches for the rest?"""
+    slow = [{"values": {"mouth_to_model_ms": [60.0]}}] * 25
+    found = tally(*slow, *[{"doubts": ["late"]}] * 5)
+
+    assert outcome(found) is Outcome.UNDECIDED
+
+
 def test_doubtful_figures_do_not_count() -> None:
     slow = {"values": {"mouth_to_model_ms": [60.0]}, "doubts": ["late"]}
 
