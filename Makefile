@@ -5,7 +5,7 @@ PORT ?= 8000
 PACKAGES := server simulator fake_openai loadtests reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-browser test-firefox test-hidden-tab lighthouse screenshots bench compare calibrate parity load load-proof soak lint types format speech clean
+.PHONY: help run test test-unit test-browser test-firefox test-hidden-tab lighthouse screenshots bench compare calibrate agree parity load load-proof soak lint types format speech clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -70,6 +70,10 @@ soak: ## half an hour of joining, leaving, muting and loss: nothing may be left 
 compare: ## this checkout against BASE (default main): did anything get worse?
 	@scripts/environment.sh $(VENV) test,browser,speech
 	$(BIN)/voicebridge compare $(or $(BASE),main) $(COMPARE_ARGS)
+
+agree: ## three runs of the same command: does each lie where the others said it would?
+	@scripts/environment.sh $(VENV) test,browser,speech
+	$(BIN)/voicebridge bench agree $(AGREE_ARGS)
 
 calibrate: ## prove the gate: it finds +10 ms and +10 % CPU, and nothing where nothing is
 	@scripts/environment.sh $(VENV) test,browser,speech

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from loadtests.neighbours import Neighbours
 from loadtests.processes import BridgeProcess, ProcessError, simulate
 from reports import folder, history
 from reports.__main__ import of_calls
@@ -23,6 +24,8 @@ from reports.model import Block, Outcome
 from reports.plots import NoPlotsError
 from simulator.peer import LEGS
 
+EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNDECIDED: 3}
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -30,8 +33,10 @@ def parser() -> argparse.ArgumentParser:
         prog="voicebridge bench [call]",
         description="Measure calls through a bridge and a fake started for it here.",
         epilog="Leaves index.html, summary.md, junit.xml, result.json and the calls in "
-        "reports/out/<time>-bench/. 'voicebridge bench engine --help': what a session "
-        "costs, against other ways.",
+        "reports/out/<time>-bench/. Exit status: 0 good; 1 not good; 2 it could not be "
+        "run; 3 undecided, the machine did not keep time. Others: 'voicebridge bench "
+        "agree' (do several runs agree?), 'budget' (does it fit a device?), 'engine' "
+        "(what a session costs, against other ways), 'workers'.",
     )
     arguments.add_argument(
         "--sessions",
@@ -59,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the bench; 0 when every call of every run was good."""
+    """Run the bench; 0 good, 1 not good, 2 it could not be run, 3 undecided."""
     given = list(sys.argv[1:] if argv is None else argv)
     if given[:1] == ["budget"]:
         from loadtests.budget import cli as budget
@@ -74,6 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from loadtests import workers_bench
 
         return workers_bench.main(given[1:])
+    if given[:1] == ["agree"]:
+        from loadtests import agree_bench
+
+        return agree_bench.main(given[1:])
     if given[:1] == ["call"]:
         given = given[1:]
     options = parser().parse_args(given)
@@ -81,7 +90,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = folder.new_folder("bench", options.out)
     machine = this_machine()  # before the calls: what else is it doing?
     try:
-        loads = [_run(n, options.seconds, options.leg, out) for n in options.sessions]
+        loads = []
+        for n in options.sessions:
+            _say(f"{n} sessions, {options.seconds:g} s")
+            name = str(n)
+            loads.append(calls_at(n, options.seconds, options.leg, out=out, name=name))
     except ProcessError as exc:
         print(f"bench: {exc}", file=sys.stderr)
         return 2
@@ -104,7 +117,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         page = out / folder.RESULT
     print((out / "summary.md").read_text())
     print(f"report: {page}")
-    return 1 if run.verdict.outcome is Outcome.FAIL else 0
+    return EXIT_STATUS[run.verdict.outcome]
+
+
+def _say(text: str) -> None:
+    print(f"bench: {text} …", file=sys.stderr, flush=True)
 
 
 def _benchmarks() -> tuple[Block, ...]:
@@ -113,16 +130,35 @@ def _benchmarks() -> tuple[Block, ...]:
     return (found,) if found else ()
 
 
-def _run(sessions: int, seconds: float, leg: str, out: Path) -> CallsAtLoad:
-    print(f"bench: {sessions} sessions, {seconds:g} s …", file=sys.stderr, flush=True)
-    with BridgeProcess(log=out / f"bridge-{sessions}.log") as bridge:
+def calls_at(
+    sessions: int, seconds: float, leg: str, *, out: Path, name: str
+) -> CallsAtLoad:
+    """So many calls through a bridge started for them.
+
+    Args:
+        sessions: calls at the same time.
+        seconds: length of each.
+        leg: how the browsers carry audio.
+        out: folder for `calls-NAME.jsonl` and `bridge-NAME.log`.
+        name: tells this run from others there.
+
+    Raises:
+        ProcessError: bridge or simulator did not do what they are for.
+    """
+    log = out / f"bridge-{name}.log"
+    with BridgeProcess(log=log) as bridge:
+        neighbours = Neighbours()
         _, calls, summary = simulate(
             bridge.url,
             sessions=sessions,
             seconds=seconds,
-            out=out / f"calls-{sessions}.jsonl",
+            out=out / f"calls-{name}.jsonl",
             arguments=["--leg", leg, "--detail"],
         )
+        doubts = neighbours.doubts()
+    if doubts:
+        summary["doubts"] = [*summary["doubts"], *doubts]
+        summary["reliable"] = False
     return CallsAtLoad(sessions, calls, summary)
 
 

@@ -90,7 +90,7 @@ STEPS = {
 CONNECT_LIMIT_MS = 2000.0
 GAPS_LIMIT_MS = 60.0
 """p95 of an answer's gaps on a clean network."""
-TIMING_DEFECTS = {"gap", "drift"}
+TIMING_DEFECTS = {"gap", "drift", "lost"}
 BUSY = 0.75
 """Load average per core above which somebody else was working too."""
 LANE_LABELS = {
@@ -205,7 +205,8 @@ def _checks(load: CallsAtLoad) -> Iterable[Check]:
         name = f"{group}: call {call['call']}"
         if not call["ok"]:
             words = "; ".join(call["failures"])
-            yield Check(name=name, group=group, outcome=Outcome.FAIL, words=words)
+            outcome = _weight(call, load)
+            yield Check(name=name, group=group, outcome=outcome, words=words)
             continue
         heard = call.get("audio_heard_s") or 0.0
         words = f"answered, {number(heard)} s heard"
@@ -240,13 +241,13 @@ def _checks(load: CallsAtLoad) -> Iterable[Check]:
 
 
 def _weight(call: Json, load: CallsAtLoad) -> Outcome:
-    """A call's defects: a gap or a drift may be that of a machine which did not keep
-    time; silence, another speed or another level never is."""
-    kinds = set(call.get("defect_kinds", ()))
-    is_timing = bool(kinds) and kinds <= TIMING_DEFECTS
-    if is_timing and not load.summary.get("reliable", True):
-        return Outcome.UNDECIDED
-    return Outcome.FAIL
+    """A call's defects: what came late or in pieces may be the work of a machine which
+    did not keep time; a broken line, silence, another speed or level never is."""
+    is_timing = set(call.get("defect_kinds", ())) <= TIMING_DEFECTS
+    is_reliable = load.summary.get("reliable", True)
+    if is_reliable or not is_timing or call.get("line_failure"):
+        return Outcome.FAIL
+    return Outcome.UNDECIDED
 
 
 def _doubts(loads: Sequence[CallsAtLoad], machine: Machine) -> Iterable[str]:
@@ -274,7 +275,10 @@ def _words(
         )
         more = len(reasons) - 1
         tail = f" ({more} more finding{'s' * (more > 1)} below)" if more else ""
-        return f"{len(failed)} of {n_calls} calls failed: {reasons[0]}{tail}."
+        words = f"{len(failed)} of {n_calls} calls failed: {reasons[0]}{tail}."
+        if not any(check.outcome is Outcome.FAIL for check in checks):
+            words += " That may be the machine's doing, which did not keep time."
+        return words
     bad = [check for check in checks if check.outcome is Outcome.FAIL]
     if bad:
         return f"Every call was answered, but {bad[0].words}."
@@ -378,6 +382,11 @@ def _samples(load: CallsAtLoad, name: str) -> list[list[float]]:
     return [values for values in per_call if values]
 
 
+def call_medians(load: CallsAtLoad, name: str) -> list[float]:
+    """The median of a figure in each call that has it."""
+    return [statistics.median(values) for values in _samples(load, name)]
+
+
 def _cell(
     load: CallsAtLoad, name: str, label: str, *, curve: bool = False
 ) -> Distribution | None:
@@ -386,7 +395,7 @@ def _cell(
         return None
     unit = "ppm" if name.endswith("_ppm") else "ms"
     per_call = _samples(load, name)
-    span = next_run([statistics.median(values) for values in per_call])
+    span = next_run(call_medians(load, name))
     if curve and per_call:
         values = [value for call in per_call for value in call]
         return distribution(label, values, unit=unit, curve=True, interval=span)

@@ -160,6 +160,7 @@ class CallResult:
             "call": call.index,
             "ok": not self.failures,
             "failures": self.failures,
+            "line_failure": call.failure,
             "conversation": call.conversation,
             "caller": call.caller,
             "leg": call.leg,

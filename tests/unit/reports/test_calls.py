@@ -109,6 +109,27 @@ def test_a_gap_on_a_machine_that_did_not_keep_time_proves_nothing(
     assert run_of(call_line(0), bad, summary_line()).verdict.outcome is Outcome.FAIL
 
 
+@pytest.mark.parametrize(
+    ("bad", "outcome"),
+    [
+        ({"failures": ["nothing was heard"]}, Outcome.UNDECIDED),
+        ({"failures": ["lost"], "defect_kinds": ["lost"]}, Outcome.UNDECIDED),
+        ({"failures": ["muted"], "defect_kinds": ["muted"]}, Outcome.FAIL),
+        ({"failures": ["502"], "line_failure": "502"}, Outcome.FAIL),
+    ],
+)
+def test_sound_that_is_missing_on_a_machine_that_kept_no_time_proves_nothing(
+    bad: dict[str, Any], outcome: Outcome
+) -> None:
+    failed = call_line(1, ok=False, **bad)
+    late = summary_line(reliable=False, doubts=["the fake late by 30 ms"])
+
+    verdict = run_of(call_line(0), failed, late).verdict
+    assert verdict.outcome is outcome
+    assert ("machine's doing" in verdict.words) is (outcome is Outcome.UNDECIDED)
+    assert run_of(call_line(0), failed, summary_line()).verdict.outcome is Outcome.FAIL
+
+
 def test_a_machine_that_was_busy_before_is_a_doubt() -> None:
     busy = MACHINE.model_copy(update={"load_before": 3.0})
 
