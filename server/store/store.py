@@ -13,13 +13,14 @@ from server.errors import StoreUnavailableError
 from server.store.changes import Changes
 from server.store.database import Database
 from server.store.engine import Engines, make_engines, parse_url
+from server.store.figures import WriterLimits
 from server.store.follow import Step, follow
 from server.store.live import LiveHub
 from server.store.place import Place, claim
 from server.store.queries import Queries
 from server.store.retention import Retention
 from server.store.spill import Spill
-from server.store.writer import Writer, WriterLimits
+from server.store.writer import Writer
 
 logger = logging.getLogger(__name__)
 

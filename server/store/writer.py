@@ -10,85 +10,25 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
 from functools import partial as bind
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TypeVar
 
-from sqlalchemy.exc import (
-    DataError,
-    IntegrityError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.errors import InvalidRequestError, StartError, StoreUnavailableError
-from server.store.buffer import Buffer, BufferLimits
+from server.store.buffer import Buffer
 from server.store.database import Written
+from server.store.delivery import Delivery, Sink
 from server.store.events import StoredEvent
+from server.store.figures import WriterCounters, WriterLimits
+from server.store.receipts import Receipt, Receipts
 from server.store.records import EventRecord, Record
 from server.store.spill import Spill
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_Id: TypeAlias = tuple[str, str, str]
-"""(owner, conversation_id, event_id): ids of different owners may be equal."""
-
-
-@dataclass(frozen=True, slots=True)
-class WriterLimits:
-    """Sizes and times of writing."""
-
-    batch_records: int = 500
-    linger_s: float = 0.1
-    """So long the first record of a batch waits for company, unless somebody waits."""
-    slow_s: float = 1.0
-    """What waits longer goes to the spill file."""
-    batch_timeout_s: float = 10.0
-    ack_timeout_s: float = 10.0
-    """So long `store` waits until a record is safe anywhere."""
-    prepare_timeout_s: float = 90.0
-    """Creating or updating the tables may wait for another process that does it."""
-    retry_first_s: float = 0.2
-    retry_max_s: float = 5.0
-    close_timeout_s: float = 3.0
-    """So long the end of the program waits for the database before it spills."""
-    buffer: BufferLimits = field(default_factory=BufferLimits)
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """Where a record is safe."""
-
-    durable: Literal["database", "journal"]
-    seq: int | None = None
-    """An event's number, once it is in the database."""
-    repeated: bool = False
-    """True when it was there already."""
-
-
-@dataclass(slots=True)
-class WriterCounters:
-    """What happened since the start."""
-
-    recorded: int = 0
-    written: int = 0
-    batches: int = 0
-    spilled: int = 0
-    refused: int = 0
-    """Put aside in a file of their own: the database does not take them at all."""
-    lost: int = 0
-    """Neither database nor disk took anything, and the memory was full."""
-    failures: int = 0
-
-
-class Sink(Protocol):
-    """The database, as the writer sees it."""
-
-    async def prepare(self) -> None:
-        """Create or update the tables."""
-
-    async def write(self, records: Sequence[Record], *, may_repeat: bool) -> Written:
-        """Write all or none."""
 
 
 class Writer:
@@ -106,6 +46,12 @@ class Writer:
         self._spill = spill
         self._publish = publish
         self._limits = limits or WriterLimits()
+        self._delivery = Delivery(
+            sink,
+            delivered=self._delivered,
+            put_aside=self._put_aside,
+            timeout_s=self._limits.batch_timeout_s,
+        )
         self._loop = asyncio.get_running_loop()
         self._buffer = Buffer(self._limits.buffer)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spill")
@@ -115,7 +61,7 @@ class Writer:
         self._in_flight_since_s = 0.0
         self._moving: list[Record] = []
         """Taken from memory, on their way into the spill file."""
-        self._waiters: dict[_Id, asyncio.Future[Receipt]] = {}
+        self._receipts = Receipts()
         self._idle_waiters: list[asyncio.Future[None]] = []
         self._drain_wake = asyncio.Event()
         self._spill_wake = asyncio.Event()
@@ -181,19 +127,17 @@ class Writer:
             StoreUnavailableError: neither database nor disk took it in time. It is not
                 forgotten: it may still be written later, so repeat it with its id.
         """
-        waiter = self._waiters.get(_id_of(record))
-        if waiter is None:
-            waiter = self._loop.create_future()
-            self._waiters[_id_of(record)] = waiter
+        receipt = self._receipts.awaited(record)
+        if receipt is None:
+            receipt = self._receipts.expect(record)
             lost = self.counters.lost
             self.record(record)
             if self.counters.lost != lost:
-                self._waiters.pop(_id_of(record)).cancel()
-                raise StoreUnavailableError("no room")
+                self._receipts.refuse(record, StoreUnavailableError("no room"))
             self._drain_wake.set()
         try:
             async with asyncio.timeout(self._limits.ack_timeout_s):
-                return await asyncio.shield(waiter)
+                return await asyncio.shield(receipt)
         except TimeoutError:
             raise StoreUnavailableError("neither database nor disk in time") from None
 
@@ -243,11 +187,7 @@ class Writer:
         except OSError as exc:
             self.counters.lost += len(left)
             logger.critical("%d records are lost: %s", len(left), exc.strerror)
-        for waiter in self._waiters.values():
-            if not waiter.done():
-                waiter.set_exception(StoreUnavailableError("shutting down"))
-                waiter.exception()
-        self._waiters.clear()
+        self._receipts.close(StoreUnavailableError("shutting down"))
 
     # --- to the database
 
@@ -303,7 +243,7 @@ class Writer:
         oldest_at_s = self._buffer.oldest_at_s
         if (
             oldest_at_s is None
-            or self._waiters
+            or self._receipts
             or self._idle_waiters
             or self._is_stopping
             or self._buffer.n_waiting >= self._limits.batch_records
@@ -330,56 +270,31 @@ class Writer:
                 self._in_flight = self._buffer.take(n_max)
                 self._in_flight_since_s = self._loop.time()
         if from_file:
-            await self._write(from_file, may_repeat=True)
+            await self._delivery.write(from_file, may_repeat=True)
             async with self._spill_lock:
                 await self._on_disk(self._spill.advance)
         elif self._in_flight:
             # Only what somebody waits for came with an id from outside.
-            may_repeat = bool(self._waiters) or self._is_doubtful
+            may_repeat = bool(self._receipts) or self._is_doubtful
             batch = self._in_flight
-            await self._write(batch, may_repeat=may_repeat)
+            await self._delivery.write(batch, may_repeat=may_repeat)
             if self._in_flight is batch:  # else it went to the spill file as well
                 self._buffer.done(batch)
                 self._in_flight = []
             self._is_doubtful = self._is_doubtful and self._buffer.n_waiting > 0
 
-    async def _write(self, records: list[Record], *, may_repeat: bool) -> None:
-        try:
-            async with asyncio.timeout(self._limits.batch_timeout_s):
-                written = await self._sink.write(records, may_repeat=may_repeat)
-        except (SQLAlchemyError, OverflowError, UnicodeError) as exc:
-            if not _is_about_the_data(exc):
-                raise
-            if may_repeat:
-                await self._write_apart(records, exc)
-            else:
-                await self._write(records, may_repeat=True)
-            return
+    def _delivered(self, records: Sequence[Record], written: Written) -> None:
         self.is_well = True
         self.counters.batches += 1
         self.counters.written += len(records)
         if written.events:
             self._publish(written.events)
-        self._settle(written)
+        self._receipts.written(written)
 
-    async def _write_apart(self, records: list[Record], exc: Exception) -> None:
-        """One record spoils the batch: find it, and put it out of the others' way."""
-        if len(records) > 1:
-            middle = len(records) // 2
-            await self._write(records[:middle], may_repeat=True)
-            await self._write(records[middle:], may_repeat=True)
-            return
-        logger.error(
-            "the database refuses a record (%s); it is kept in a file of its own",
-            type(exc).__name__,
-        )
+    async def _put_aside(self, record: Record) -> None:
         self.counters.refused += 1
-        await self._on_disk(bind(self._spill.refuse, records[0]))
-        if isinstance(records[0], EventRecord):
-            waiter = self._waiters.pop(_id_of(records[0]), None)
-            if waiter is not None and not waiter.done():
-                waiter.set_exception(InvalidRequestError("This event cannot be kept."))
-                waiter.exception()
+        await self._on_disk(bind(self._spill.refuse, record))
+        self._receipts.refuse(record, InvalidRequestError("This event cannot be kept."))
 
     async def _recover(self, reason: str) -> None:
         """The database failed: keep what is in memory safe."""
@@ -459,9 +374,7 @@ class Writer:
                 self._buffer.done(in_flight)
                 self._in_flight = []
             self.counters.spilled += len(records)
-        for record in records:
-            if isinstance(record, EventRecord):
-                self._answer(_id_of(record), Receipt("journal"))
+        self._receipts.spilled(records)
         self._drain_wake.set()
 
     async def _on_disk(self, call: Callable[[], T]) -> T:
@@ -474,46 +387,15 @@ class Writer:
         self._is_stopping = True
         self._drain_wake.set()
 
-    def _settle(self, written: Written) -> None:
-        if not self._waiters:
-            return
-        for event in written.events:
-            key = event.owner, event.conversation_id, event.event_id
-            self._answer(key, Receipt("database", event.seq))
-        for key, seq in written.repeated.items():
-            self._answer(key, Receipt("database", seq, repeated=True))
-
-    def _answer(self, key: _Id, receipt: Receipt) -> None:
-        waiter = self._waiters.pop(key, None)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(receipt)
-
     def _settle_idle(self) -> None:
         for idle in self._idle_waiters:
             if not idle.done():
                 idle.set_result(None)
 
 
-def _id_of(record: EventRecord) -> _Id:
-    return record.owner, record.conversation_id, record.event_id
-
-
-def _is_about_the_data(exc: Exception) -> bool:
-    """Whether trying the same again is no use, however well the database is."""
-    if isinstance(exc, DataError | IntegrityError | OverflowError | UnicodeError):
-        return True
-    # asyncpg has one class for nearly everything; the state tells: bad data, a
-    # constraint, or more than a row or an index holds.
-    state = getattr(getattr(exc, "orig", None), "sqlstate", None) or ""
-    return state[:2] in ("22", "23", "54")
-
-
 async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
     """Until the event or the time; then the event is clear."""
-    with_timeout: Any = asyncio.timeout(timeout_s)
-    try:
-        async with with_timeout:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
             await event.wait()
-    except TimeoutError:
-        pass
     event.clear()

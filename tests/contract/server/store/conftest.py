@@ -12,7 +12,9 @@ from sqlalchemy import URL
 
 from server.app import create_app
 from server.settings import load_settings
+from server.store import writer
 from server.store.engine import SQLITE_FILE, make_engines, parse_url
+from server.store.figures import WriterLimits
 from server.store.migrate import upgrade
 from server.store.store import Store, StoreConfig, open_store
 from tests.support.postgres import IS_CI, Cluster, NoPostgresError, running_cluster
@@ -94,8 +96,12 @@ async def store(config: StoreConfig) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def api(config: StoreConfig) -> AsyncIterator[Api]:
+async def api(
+    config: StoreConfig, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Api]:
     """The routes of a server without voice, for two owners."""
+    # On a busy machine a commit takes its time, and an answer is 202 then.
+    monkeypatch.setattr(writer, "WriterLimits", lambda: WriterLimits(slow_s=60.0))
     settings = load_settings(
         env_file=None,
         enable_backend_webrtc=False,

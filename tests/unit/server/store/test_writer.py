@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from server.errors import StoreUnavailableError
 from server.store.buffer import BufferLimits
 from server.store.events import StoredEvent
+from server.store.figures import WriterLimits
 from server.store.records import OVERHEAD_BYTES
 from server.store.spill import Spill
-from server.store.writer import Writer, WriterLimits
+from server.store.writer import Writer
 from tests.support.stores import said
 from tests.support.unreliable import Mood, UnreliableDatabase
 
