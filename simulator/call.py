@@ -17,7 +17,8 @@ from simulator.lifeline import ATTEMPT_S, PATIENCE_S, Lifeline, Outage, delay_s
 from simulator.mouth import Mouth
 from simulator.parcel import Parcel
 from simulator.peer import Leg, Peer, PeerEvents
-from simulator.playout import Arrivals, PlayoutConfig
+from simulator.playout import Arrivals
+from simulator.playout_buffer import PlayoutConfig
 from simulator.record import CallRecord
 from simulator.relay import Relay
 from simulator.scenario import Part

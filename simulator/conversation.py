@@ -11,7 +11,7 @@ from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
 from simulator.call import Call, CallPlan
 from simulator.capture import CaptureClock
 from simulator.peer import Leg
-from simulator.playout import PlayoutConfig
+from simulator.playout_buffer import PlayoutConfig
 from simulator.record import CallRecord
 from simulator.relay import Relay
 from simulator.scenario import Scenario

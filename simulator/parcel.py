@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from simulator.playout import Arrivals, PlayoutConfig, render
+from simulator.playout import Arrivals, render
+from simulator.playout_buffer import PlayoutConfig
 from simulator.record import CallRecord
 from simulator.timeline import Pcm
 

@@ -22,7 +22,7 @@ from simulator.fake_control import FakeControl
 from simulator.machine import CpuReading
 from simulator.network import Profile
 from simulator.peer import Leg
-from simulator.playout import PlayoutConfig
+from simulator.playout_buffer import PlayoutConfig
 from simulator.record import CallRecord
 from simulator.relay import Relay
 from simulator.result import CallResult, GeneratorHealth, percentiles, summary

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.playout import QUANTUM, Arrivals, PlayoutConfig, render
+from simulator.playout import Arrivals, render
+from simulator.playout_buffer import QUANTUM, PlayoutConfig
 from simulator.record import EarTrack
 from simulator.speech import speech_like
 from simulator.timeline import FRAME_S, FRAME_SAMPLES, RATE_HZ

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from simulator.parcel import Parcel, pack, unpack
-from simulator.playout import Arrivals, PlayoutConfig
+from simulator.playout import Arrivals
+from simulator.playout_buffer import PlayoutConfig
 from tests.unit.simulator.calls import KnownCall
 
 
