@@ -48,11 +48,11 @@ async function call() {
   await opened;
   setInterval(() => dc.send(String(performance.now())), 20);
 }
-// Lower quartile: a constant delay moves it whole, a busy machine hardly.
-async function quartile(n) {
+// The shortest of many: a constant delay moves it whole, a busy machine hardly.
+async function fastest(n) {
   rtts.length = 0;
   while (rtts.length < n) await new Promise(resolve => setTimeout(resolve, 10));
-  return rtts.slice().sort((a, b) => a - b)[rtts.length >> 2];
+  return Math.min(...rtts);
 }
 </script>"""
 
@@ -110,15 +110,15 @@ async def test_chromium_gets_the_networks_delay_and_survives_a_change_of_address
             await page.evaluate("call()")
 
             async def rtt_ms() -> float:
-                return float(await page.evaluate("quartile(50)"))
+                return float(await page.evaluate("fastest(40)"))
 
             clean_ms = await rtt_ms()
             relay.impair(Profile(up=Conditions(delay_ms=50.0)))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # what was under way already
             delayed_ms = await rtt_ms()
             relay.impair(profile("clean"))
             relay.rebind()
-            async with asyncio.timeout(15.0):
+            async with asyncio.timeout(40.0):
                 rebound_ms = await rtt_ms()
             account: Any = relay.flows[0].path.counters("down").dropped
             await browser.close()

@@ -174,7 +174,7 @@ async def echo_of_a_call(post: Any) -> bytes:
             await client.setLocalDescription(await client.createOffer())
             answer = await post(client.localDescription.sdp)
             await client.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        async with asyncio.timeout(15.0):
+        async with asyncio.timeout(30.0):
             return await heard
     finally:
         await client.close()
@@ -203,7 +203,7 @@ async def test_bodies_queries_and_redirects_pass_unchanged(
 async def test_a_stream_is_not_held_back(
     url: str, http: ClientSession, bridge: Bridge
 ) -> None:
-    async with asyncio.timeout(5.0), http.get(f"{url}/stream") as response:
+    async with asyncio.timeout(30.0), http.get(f"{url}/stream") as response:
         assert await response.content.readany() == b"data: 1\n\n"
         bridge.release.set()
         assert await response.content.readany() == b"data: 2\n\n"
@@ -319,7 +319,7 @@ async def test_the_command_announces_itself_counts_on_signal_and_ends_with_its_p
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(40.0):
         hello = json.loads(await process.stdout.readline())
         async with ClientSession() as http, http.get(hello["url"]) as response:
             assert await response.text() == "<p>page"
