@@ -15,6 +15,7 @@ from loadtests.compare.judge import LEAST_ROUNDS, by_verdict, judge
 from loadtests.compare.revisions import WORK_TREE, RevisionError, built
 from loadtests.compare.side import Load, Measured, Plan
 from loadtests.compare.trial import Arena
+from loadtests.neighbours import Neighbours
 from loadtests.processes import ProcessError
 from reports import folder
 from reports.machine import this_machine, this_revision
@@ -97,14 +98,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             plans = (Plan("base", base), Plan("head", head))
             _say(f"{base.label} against {head.label}")
+            neighbours = Neighbours()
             rounds = _rounds(plans, load, options.pairs, options.seed, out)
         except (RevisionError, ProcessError, OSError) as exc:
             print(f"compare: {exc}", file=sys.stderr)
             return CANNOT
-        labels = (base.label, head.label)
+        labels, doubts = (base.label, head.label), neighbours.doubts()
     rows = judge(rounds, sessions=load.sessions)
     command = shlex.join(["voicebridge", "compare", *given])
-    run = report(rows, labels, command, machine, started, n_rounds=len(rounds))
+    run = report(
+        rows, labels, command, machine, started, n_rounds=len(rounds), doubts=doubts
+    )
     if options.json is not None:
         options.json.write_text(run.to_json(), encoding="utf-8")
     return finish(run, out)
@@ -153,16 +157,16 @@ def report(
     started: datetime,
     *,
     n_rounds: int,
+    doubts: Sequence[str] = (),
 ) -> Run:
-    """The comparison as a run."""
+    """The comparison as a run. Where there are doubts about the machine only what was
+    counted exactly can be worse; what was measured is undecided."""
     outcome, words = conclusion(rows)
-    doubts = []
-    busy = machine.load_before
-    if busy is not None and busy > 0.75 * machine.cores:
-        doubts.append(
-            f"the machine was busy when it began (load {busy:.1f} on {machine.cores} "
-            "cores): intervals are wider than they need be, verdicts hold"
-        )
+    if doubts:
+        exact = [row for row in rows if row.group == "exact"]
+        if conclusion(exact)[0] is not Outcome.FAIL:
+            outcome = Outcome.UNDECIDED
+        words += " Other programs ran beside it, so what was measured decides nothing."
     return Run(
         kind="compare",
         title=f"{labels[0]} → {labels[1]}",
@@ -178,7 +182,7 @@ def report(
             Check(
                 name=row.label,
                 group=row.group,
-                outcome=OUTCOMES.get(row.verdict, Outcome.PASS),
+                outcome=_weight(row, bool(doubts)),
                 words=_found(row),
             )
             for row in rows
@@ -202,6 +206,13 @@ def report(
             ),
         ),
     )
+
+
+def _weight(row: ComparisonRow, is_doubtful: bool) -> Outcome:
+    outcome = OUTCOMES.get(row.verdict, Outcome.PASS)
+    if outcome is Outcome.FAIL and is_doubtful and row.group != "exact":
+        return Outcome.UNDECIDED
+    return outcome
 
 
 def _found(row: ComparisonRow) -> str:

@@ -25,6 +25,7 @@ from loadtests.compare.rates import CPU, Rates, Trial, report, row_of
 from loadtests.compare.revisions import WORK_TREE, Built, RevisionError, built
 from loadtests.compare.side import Load, Plan
 from loadtests.compare.trial import Arena
+from loadtests.neighbours import Neighbours
 from loadtests.processes import ProcessError
 from reports import folder
 from reports.machine import this_machine
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         description="Prove the gate on this machine: inject a known delay and a "
         "known CPU cost, and nothing at all, and count what the gate finds.",
         epilog="Exit status: 0 the gate's rates are as required; 1 they are not; 2 it "
-        "could not be run; 3 too few trials to say.",
+        "could not be run; 3 too few trials to say, or other programs ran beside it.",
     )
     add = arguments.add_argument
     add("--trials", type=int, default=20, metavar="N", help="decisions (default 20)")
@@ -74,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     started, machine = datetime.now(UTC), this_machine()
     out = folder.new_folder("calibrate", options.report)
     rates = Rates(options.delay_ms, options.burn)
+    neighbours = Neighbours()
     with (
         tempfile.TemporaryDirectory(prefix="calibrate-") as scratch,
         ExitStack() as stack,
@@ -90,7 +92,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not rates.trials:
         return CANNOT
     command = shlex.join(["voicebridge", "calibrate", *given])
-    run = report(rates, command, machine, started, rounds=options.rounds)
+    run = report(
+        rates,
+        command,
+        machine,
+        started,
+        rounds=options.rounds,
+        doubts=neighbours.doubts(),
+    )
     if options.json is not None:
         options.json.write_text(run.to_json(), encoding="utf-8")
     return finish(run, out)

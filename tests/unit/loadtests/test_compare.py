@@ -27,6 +27,8 @@ class World:
     cpu: float = 1.0
     """The head's CPU, of the base's."""
     delay_ms: float = 0.0
+    """Of the way up."""
+    down_ms: float = 0.0
     process_noise: float = 0.01
     """Between two processes of the same code."""
     delay_noise_ms: float = 0.4
@@ -38,7 +40,10 @@ class World:
     def _round(self, rng: np.random.Generator) -> tuple[Measured, Measured]:
         slow = rng.uniform(1.0, 3.0, 8)  # other work, second by second
         sides = []
-        for cpu, delay_ms in ((1.0, 0.0), (self.cpu, self.delay_ms)):
+        for cpu, up_ms, down_ms in (
+            (1.0, 0.0, 0.0),
+            (self.cpu, self.delay_ms, self.down_ms),
+        ):
             own = rng.normal(1.0, self.process_noise)
             windows = 0.03 * cpu * own * slow * rng.normal(1.0, 0.03, 8)
             windows[0] *= 3.0 if rng.random() < 0.1 else 1.0  # one went astray
@@ -48,8 +53,8 @@ class World:
                     cpu_s=[float(w) for w in windows],
                     window_s=[0.5] * 8,
                     figures={
-                        "added_uplink_ms": {"typical": 7.0 + delay_ms + noise[0]},
-                        "added_downlink_ms": {"typical": 4.5 + noise[1]},
+                        "added_uplink_ms": {"typical": 7.0 + up_ms + noise[0]},
+                        "added_downlink_ms": {"typical": 4.5 + down_ms + noise[1]},
                     },
                     counters={"processes": 2, "threads": 6},
                     names={"HTTP routes": frozenset({"GET /healthz"})},
@@ -213,10 +218,12 @@ def test_head_is_this_checkout_unless_given() -> None:
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 
 
-def trials(n: int, *, missed: int = 0, alarms: int = 0) -> Rates:
+def trials(n: int, *, missed: int = 0, alarms: int = 0, down_ms: float = 10.0) -> Rates:
     rates = Rates(delay_ms=10.0, burn_share=0.1)
     for number in range(n):
-        changed = World(number, cpu=1.1, delay_ms=10.0).rows(6)
+        direction = ("up", "down")[number % 2]
+        delays = {"up": {"delay_ms": 10.0}, "down": {"down_ms": down_ms}}[direction]
+        changed = World(number, cpu=1.1, **delays).rows(6)
         if number < missed:
             changed["cpu"] = changed["cpu"].model_copy(update={"verdict": Change.NONE})
         same = World(1000 + number).rows(6)
@@ -226,7 +233,7 @@ def trials(n: int, *, missed: int = 0, alarms: int = 0) -> Rates:
         if number < alarms:
             same["cpu"] = same["cpu"].model_copy(update={"verdict": Change.BETTER})
         rates.trials.append(
-            Trial("up", same=list(same.values()), changed=list(changed.values()))
+            Trial(direction, same=list(same.values()), changed=list(changed.values()))
         )
     return rates
 
@@ -249,6 +256,53 @@ def test_the_gate_must_find_19_of_20_and_raise_one_false_alarm_at_most(
 
     assert run.verdict.outcome is outcome
     page.render(run)
+
+
+def test_each_direction_is_measured_for_itself() -> None:
+    """+13 ms where +10 were injected: found, and yet the ruler is wrong there."""
+    rates = trials(20, down_ms=13.0)
+
+    run = rates_report(rates, "voicebridge calibrate", MACHINE, NOW, rounds=4)
+
+    outcomes = {c.name: c.outcome for c in run.checks if "size" in c.name}
+    assert outcomes == {
+        "size of the delay, up": Outcome.PASS,
+        "size of the delay, down": Outcome.FAIL,
+    }
+
+
+@pytest.mark.parametrize("missed", [0, 5])
+def test_beside_other_programs_the_gate_neither_passes_nor_fails(missed: int) -> None:
+    run = rates_report(
+        trials(20, missed=missed),
+        *("voicebridge calibrate", MACHINE, NOW),
+        rounds=4,
+        doubts=["other programs used 40 % of the machine"],
+    )
+
+    assert run.verdict.outcome is Outcome.UNDECIDED
+    assert Outcome.FAIL not in {check.outcome for check in run.checks}
+
+
+@pytest.mark.parametrize(
+    ("cpu", "threads", "outcome"),
+    [(1.2, 6, Outcome.UNDECIDED), (1.0, 6, Outcome.UNDECIDED), (1.0, 7, Outcome.FAIL)],
+)
+def test_beside_other_programs_only_what_is_counted_can_be_worse(
+    cpu: float, threads: int, outcome: Outcome
+) -> None:
+    rounds = World(1, cpu=cpu).rounds(6)
+    for _, head in rounds:
+        head.counters["threads"] = threads
+
+    run = report(
+        judge(rounds, sessions=4),
+        *(("main", "work tree"), "voicebridge compare", MACHINE, NOW),
+        n_rounds=6,
+        doubts=["other programs used 40 % of the machine"],
+    )
+
+    assert run.verdict.outcome is outcome
 
 
 def test_few_trials_prove_nothing_however_good() -> None:
