@@ -4,6 +4,8 @@ Time is the packets' and the recording's own: nothing here depends on how fast t
 machine was.
 """
 
+import time
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from fake_openai import utterances
 from fake_openai.app import RunningFake, running_fake
 from fake_openai.faults import Fault
+from fake_openai.rtc.rtp_input import RtpCounters
 from fake_openai.rtc.ticker import PERIOD_S
 from fake_openai.tape import Tape
 from tests.support.realtime_caller import BRIEF, Caller, calling, tone
@@ -22,6 +25,13 @@ FRAME = 480
 def tape_of(fake: RunningFake, call: Caller) -> Tape:
     """What the model hears."""
     return fake.server.calls[call.call_id].recorder.input
+
+
+def counters_of(fake: RunningFake, call: Caller) -> RtpCounters:
+    """What happened to the microphone's packets; of a call that is not over."""
+    media = fake.server.media_of(call.call_id)
+    assert media is not None
+    return media.peer.counters
 
 
 def is_over(pcm: NDArray[np.int16]) -> bool:
@@ -55,12 +65,10 @@ async def test_a_tone_reaches_the_model_with_its_pitch_length_and_level() -> Non
     async with running_fake() as fake, calling(fake.base_url, session=SESSION) as call:
         call.microphone.say(sent)
         await call.until(lambda: is_over(tape_of(fake, call).pcm()[-24_000:]))
-        media = fake.server.media_of(call.call_id)
         heard = tape_of(fake, call).pcm()
+        # What the fake put in while this machine's microphone stood still.
+        waited = counters_of(fake, call).silence_samples
 
-    assert media is not None
-    # What the fake put in while this machine's microphone stood still.
-    waited = media.peer.counters.silence_samples
     assert length(heard) - len(sent) == pytest.approx(waited / 2, abs=waited / 2 + 480)
     assert len(sounding(heard)) == pytest.approx(len(sent), abs=2 * FRAME)
     assert pitch_hz(sounding(heard)) == pytest.approx(440, abs=4)
@@ -112,17 +120,19 @@ async def test_five_per_cent_loss_on_the_way_does_not_change_what_is_understood(
         "audio": {"input": {"transcription": {"model": "whisper-1"}}},
     }
     async with (
-        running_fake(faults=(fault,), seed=3) as fake,
+        running_fake(seed=3) as fake,
         calling(fake.base_url, session=session) as call,
     ):
+        # The same packets of the sentence are lost each time.
+        fake.server.calls[call.call_id].add_fault(fault)
+        media = fake.server.media_of(call.call_id)
+        assert media is not None
+        media.on_beat(time.monotonic(), time.monotonic())
         call.microphone.say(question.pcm)
         heard = await call.until(
             "conversation.item.input_audio_transcription.completed"
         )
-        media = fake.server.media_of(call.call_id)
-
-    assert media is not None
-    assert media.peer.counters.lost > 0
+        assert counters_of(fake, call).lost > 0
     assert heard["transcript"].strip() == question.text
 
 
@@ -133,9 +143,7 @@ async def test_a_microphone_that_stops_sending_is_heard_as_silence() -> None:
         await call.until("input_audio_buffer.speech_started")
         call.pc.getSenders()[0].replaceTrack(None)
         await call.until("input_audio_buffer.speech_stopped")
-        media = fake.server.media_of(call.call_id)
-        assert media is not None
-        counters = media.peer.counters
+        counters = counters_of(fake, call)
         received, before = counters.received, tape_of(fake, call).end_index
         filled = counters.silence_samples
         await call.until(lambda: tape_of(fake, call).end_index > before + 12_000)
