@@ -274,6 +274,17 @@ class CapacityError(BridgeError):
     http_status = 503
     retryable = True
     user_message = "The server is busy. Please try again in a moment."
+    retry_after_s = 2.0
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        user_message: str | None = None,
+        retry_after_s: float = retry_after_s,
+    ) -> None:
+        super().__init__(detail, user_message=user_message)
+        self.retry_after_s = retry_after_s
 
 
 class WorkerLostError(BridgeError):

@@ -9,7 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from server.errors import BridgeError, InvalidRequestError, RateLimitedError
+from server.errors import (
+    BridgeError,
+    CapacityError,
+    InvalidRequestError,
+    RateLimitedError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +51,7 @@ def count(app: Any, code: str) -> None:
 
 
 def _headers_of(error: BridgeError) -> dict[str, str] | None:
-    if isinstance(error, RateLimitedError):
+    if isinstance(error, (RateLimitedError, CapacityError)):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
     if error.http_status == 503:
         return {"Retry-After": "2"}

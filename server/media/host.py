@@ -7,7 +7,6 @@ same process or behind a socket without anybody above noticing.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from server.errors import BridgeError, CapacityError, SessionNotFoundError
 from server.media.conversation import Conversation
@@ -30,16 +29,6 @@ from server.rtc.ice import IcePolicy
 logger = logging.getLogger(__name__)
 
 
-class Admission(Protocol):
-    """Says whether this process can carry one more session."""
-
-    def take_one(self) -> bool:
-        """Count one more, or False when there is no room."""
-
-    def free_one(self) -> None:
-        """A session that was counted is gone."""
-
-
 OpenTransport = Callable[[TransportEvents, ModelEndpoint], ModelTransport]
 
 
@@ -53,9 +42,7 @@ class MediaHost:
         policy: IcePolicy,
         limits: MediaLimits,
         emit: Callable[[HostEvent], None],
-        admission: Admission | None = None,
     ) -> None:
-        self._admission = admission
         self._open_transport = open_transport
         self._policy = policy
         self._limits = limits
@@ -103,14 +90,9 @@ class MediaHost:
         """
         if self._tasks is None:
             raise BridgeError("the media host is not running")
-        if self._admission is not None and not self._admission.take_one():
-            raise CapacityError("this process has no room")
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         name = f"conversation {info.session_id}"
         task = self._tasks.create_task(self._run(info, endpoint, opened), name=name)
-        if self._admission is not None:
-            admission = self._admission
-            task.add_done_callback(lambda _: admission.free_one())
         self._opening[info.session_id] = task
         try:
             await opened

@@ -1,9 +1,20 @@
 """How busy a media process is, as it reports twice a second."""
 
+from __future__ import annotations
+
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from server.observability.process import usage
+
+if TYPE_CHECKING:
+    # Not at run time: a front with media processes has no use for media code.
+    from server.media.host import MediaHost
+
+REPORT_S = 0.5
+"""A process tells so often how busy it is."""
 PROBE_S = 0.05
 """The loop is asked this often how late it is."""
 REMEMBERED = 60
@@ -57,3 +68,18 @@ class LagMeter:
         self._late_ms.append(max(0.0, (now_s - self._due_s) * 1000))
         self._due_s = now_s + PROBE_S
         self._handle = self._loop.call_at(self._due_s, self._probe)
+
+
+def load_of(host: MediaHost, lag: LagMeter) -> LoadReport:
+    """How busy this process is, which carries `host`."""
+    used, counters = usage(), host.ticker.counters
+    return LoadReport(
+        cpu_s=used.cpu_s,
+        rss_bytes=used.rss_bytes,
+        lag_p95_ms=round(lag.p95_ms, 2),
+        sessions=host.n_sessions,
+        clients=host.n_clients,
+        ticks=counters.ticks,
+        ticks_skipped=counters.skipped,
+        tick_worst_ms=round(counters.worst_lateness_ms, 2),
+    )

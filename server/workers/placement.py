@@ -1,31 +1,44 @@
-"""Which media process takes the next session, or none. PURE.
+"""Which media process takes the next session, whether it should wait, or none. PURE.
 
-A process is one event loop on one core. It is full when its CPU would exceed the
-budget with one more session, or when its loop is late whatever the CPU says (the
-machine may be busy with something else). What a session costs is learned from those
-that run; until then an assumption stands in.
+A process is one event loop on one core. It is full when its sessions, with one more,
+would use more CPU than the budget for as long as they last: what handshakes use is over
+in a moment and counts for nothing. While it is not known yet what they will use, or the
+loop is late because too much happens at once, the next one had better wait a moment.
 """
 
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
+from server.workers.cost import CostEstimate, Reading
 from server.workers.load import LoadReport
 
-ASSUMED_SESSION_CPU = 0.03
-"""Cores; a lone data-channel session on a slow core."""
+Verdict: TypeAlias = Literal["room", "wait", "full"]
+
+START_S = 2.0
+"""Handshakes, codecs and first packets of a session are done after so long."""
+UNKNOWN_SESSION_CPU = 0.1
+"""Cores; what a session may cost of which nothing is known, on the slowest core."""
+DEARER = 3.0
+"""So many times what is usual the dearest kind of session costs."""
+ALIKE_SHARE = 0.5
+"""So many new sessions per measured one are believed to be of the usual kind."""
+DOUBTS = 2.0
+"""Standard errors by which the cost of a session may be higher than it seems."""
 SMOOTHING = 0.3
-"""Weight of the newest reading."""
-SETTLE_S = 3.0
-"""After so long a new session's cost shows in the readings."""
+"""Weight of the newest reading in what is shown."""
+SATURATED = 0.95
+"""Cores; a process this busy, handshakes included, had better finish those first."""
 ALIKE = 0.25
 """Cores; processes in the same step of CPU count as equally busy."""
-FEW = 4
-"""Sessions that are too few to tell what one costs: the rest of the process counts."""
-REMEMBERED = 10
-"""Readings whose least cost per session is believed: handshakes are no running cost."""
 PATIENCE = 4
 """Readings in a row the loop may be late before that counts."""
+CALM = 0.6
+"""A loop that was late is so until its lateness is below this share of the limit."""
+LEEWAY = 0.05
+"""Of the budget. A process that was full has room again when so much is free, and one
+may be so much fuller than it seems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,95 +54,158 @@ class Budget:
 
 
 class Headroom:
-    """What is known of one process. Feed it every report and every placement."""
+    """What is known of one process. Feed it every report, placement and start."""
 
-    def __init__(self) -> None:
-        self._cpu: float | None = None
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._cost = CostEstimate()
+        self._cpu = 0.0
+        self._newest_cpu = 0.0
         self._last: tuple[float, float] | None = None
-        self._costs: deque[float] = deque(maxlen=REMEMBERED)
-        """Cores per settled session, reading by reading."""
+        """Time and CPU seconds of the last report."""
         self._late_in_a_row = 0
-        self._new: deque[float] = deque()
-        """When sessions were placed whose cost does not show yet."""
+        self._is_late = False
+        self._was_full = False
+        self._starts: deque[float] = deque()
+        """When handshakes began that may still be under way."""
+        self._n_new = 0
+        """Sessions placed since the last reading without a handshake: their cost has
+        not been seen clearly."""
+        self._session_s = 0.0
+        """Seconds of all sessions since the last report."""
+        self._counted_to_s = 0.0
         self.sessions = 0
         """Sessions on it, those just placed included."""
         self.report: LoadReport | None = None
 
     @property
     def cpu(self) -> float:
-        """Cores in use, smoothed."""
-        return self._cpu or 0.0
+        """Cores in use, smoothed; handshakes included."""
+        return self._cpu
 
     @property
     def session_cpu(self) -> float:
-        """Cores per session, as far as known."""
-        if not self._costs:
-            return ASSUMED_SESSION_CPU
-        least = min(self._costs)
-        few = self.sessions - len(self._new) < FEW
-        return min(least, ASSUMED_SESSION_CPU) if few else least
+        """Cores per session as long as it lasts, as far as known."""
+        return self._cost.session_cpu
 
-    def take(self, report: LoadReport, now_s: float, *, late_ms: float) -> None:
-        """A reading came.
-
-        Args:
-            report: the reading.
-            now_s: when.
-            late_ms: lateness that counts as late (Budget.lag_ms).
-        """
+    def take(self, report: LoadReport, now_s: float) -> None:
+        """A reading came."""
+        self._count(now_s)
         if self._last is not None and now_s > self._last[0]:
-            cpu = (report.cpu_s - self._last[1]) / (now_s - self._last[0])
+            since_s, cpu_s = self._last
+            over_s = now_s - since_s
+            cores = (report.cpu_s - cpu_s) / over_s
             # From nothing: the first call of a process is cold, and costs a second.
-            self._cpu = self.cpu + SMOOTHING * (cpu - self.cpu)
+            self._newest_cpu = cores
+            starts = self._starts_between(since_s, now_s)
+            self._cpu += SMOOTHING * (cores - self._cpu)
+            self._cost.add(
+                Reading(
+                    cores=cores,
+                    sessions=self._session_s / over_s,
+                    starts_per_s=starts / over_s,
+                )
+            )
+            if not starts:
+                self._n_new = 0
         self._last = (now_s, report.cpu_s)
-        late = report.lag_p95_ms > late_ms
-        self._late_in_a_row = self._late_in_a_row + 1 if late else 0
-        while self._new and now_s - self._new[0] > SETTLE_S:
-            self._new.popleft()
-        settled = self.sessions - len(self._new)
-        if settled > 0 and self._cpu is not None:
-            self._costs.append(self._cpu / settled)
-        else:
-            self._costs.clear()
+        self._session_s = 0.0
         self.report = report
+        while self._starts and now_s - self._starts[0] > START_S:
+            self._starts.popleft()
+        self._judge_lateness(report.lag_p95_ms)
 
     def placed(self, now_s: float) -> None:
         """A session was put on it; its cost does not show yet."""
+        self._count(now_s)
         self.sessions += 1
-        self._new.append(now_s)
+        self._n_new += 1
+        self.started(now_s)
 
-    def freed(self) -> None:
+    def started(self, now_s: float) -> None:
+        """A handshake begins: of the model (`placed` says so itself) or a browser."""
+        self._starts.append(now_s)
+
+    def freed(self, now_s: float) -> None:
         """A session is gone."""
+        self._count(now_s)
         self.sessions = max(0, self.sessions - 1)
-        while len(self._new) > self.sessions:
-            self._new.pop()
+        self._n_new = min(self._n_new, self.sessions)
 
-    def expected_cpu(self) -> float:
-        """Cores in use once what was just placed has come to speed."""
-        return self.cpu + len(self._new) * self.session_cpu
+    def lasting_cpu(self) -> float:
+        """Cores its sessions use once none of them is new."""
+        return self._cost.idle_cpu + self.sessions * self.session_cpu
 
-    def has_room(self, budget: Budget) -> bool:
+    def verdict(self) -> Verdict:
         """Whether one more session fits."""
+        budget = self._budget
         if budget.sessions is not None and self.sessions >= budget.sessions:
-            return False
-        if self.sessions > 0 and self._late_in_a_row >= PATIENCE:
-            return False
-        # A process without sessions takes one however busy its start has been.
+            return "full"
+        if self.sessions == 0:
+            return "room"  # however busy its start has been
+        if self._is_full():
+            return "full" if self._cost.is_known else "wait"
+        if self._is_late or self._newest_cpu > max(SATURATED, budget.cpu):
+            return "wait"
+        if self._cautious_cpu() > (1 + LEEWAY) * budget.cpu:
+            return "wait"
+        return "room"
+
+    def _is_full(self) -> bool:
+        limit = self._budget.cpu * (1 - LEEWAY if self._was_full else 1)
+        self._was_full = self.lasting_cpu() + self.session_cpu > limit
+        return self._was_full
+
+    def _cautious_cpu(self) -> float:
+        """Cores with one more session, if things are worse than they seem.
+
+        A stream of sessions without a pause could hide what they cost in what their
+        handshakes cost; so after a while it has to pause.
+        """
+        cost = self.session_cpu + DOUBTS * self._cost.doubt_cpu
+        dearest = UNKNOWN_SESSION_CPU
+        if self._cost.is_known:
+            dearest = min(dearest, DEARER * cost)
+        new = self._n_new + 1
+        alike = min(new, int(ALIKE_SHARE * (self.sessions - self._n_new)))
         return (
-            self.sessions == 0 or self.expected_cpu() + self.session_cpu <= budget.cpu
+            self._cost.idle_cpu
+            + (self.sessions + 1 - new + alike) * cost
+            + (new - alike) * max(cost, dearest)
+        )
+
+    def _judge_lateness(self, lag_ms: float) -> None:
+        limit_ms = self._budget.lag_ms
+        self._late_in_a_row = self._late_in_a_row + 1 if lag_ms > limit_ms else 0
+        if self._late_in_a_row >= PATIENCE:
+            self._is_late = True
+        elif lag_ms < CALM * limit_ms:
+            self._is_late = False
+
+    def _count(self, now_s: float) -> None:
+        self._session_s += self.sessions * max(0.0, now_s - self._counted_to_s)
+        self._counted_to_s = now_s
+
+    def _starts_between(self, since_s: float, until_s: float) -> float:
+        """Handshakes, each spread evenly over START_S."""
+        return sum(
+            max(0.0, min(until_s, at_s + START_S) - max(since_s, at_s)) / START_S
+            for at_s in self._starts
         )
 
 
-def choose(headrooms: Mapping[int, Headroom], budget: Budget) -> int | None:
-    """The process with most room, by its key; None when all are full.
+def choose(headrooms: Mapping[int, Headroom]) -> int | Literal["wait", "full"]:
+    """The process with most room, by its key; or what the session has to do instead.
 
     Small differences of CPU are noise: among those alike the one with fewest sessions
     is taken, then the lowest key.
     """
+    verdicts = {key: headroom.verdict() for key, headroom in headrooms.items()}
     free = [
-        (headroom.expected_cpu(), headroom.sessions, key)
-        for key, headroom in headrooms.items()
-        if headroom.has_room(budget)
+        (int(headrooms[key].lasting_cpu() / ALIKE), headrooms[key].sessions, key)
+        for key, verdict in verdicts.items()
+        if verdict == "room"
     ]
-    alike = [(int(cpu / ALIKE), sessions, key) for cpu, sessions, key in free]
-    return min(alike)[2] if alike else None
+    if free:
+        return min(free)[2]
+    return "wait" if "wait" in verdicts.values() else "full"

@@ -23,6 +23,7 @@ from server.media.protocol import (
 )
 from server.realtime.signalling import ModelEndpoint
 from server.workers.codec import Frame
+from server.workers.entrance import FULL_RETRY_S, Entrance
 from server.workers.load import LoadReport
 from server.workers.placement import Budget, Headroom, choose
 from server.workers.status import WorkerStatus, status_of
@@ -40,9 +41,9 @@ LOST = "worker_lost"
 class _Seat:
     """The place of one media process, whichever child fills it just now."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
         self.worker: Worker | None = None
-        self.headroom = Headroom()
+        self.headroom = Headroom(budget)
         self.restarts = 0
 
     @property
@@ -75,7 +76,8 @@ class WorkerPool:
         self._emit = emit
         self._budget = budget
         self._loop = asyncio.get_running_loop()
-        self._seats = [_Seat() for _ in range(n_workers)]
+        self._seats = [_Seat(budget) for _ in range(n_workers)]
+        self._entrance = Entrance(self._take_seat)
         self._seat_of: dict[str, _Seat] = {}
         """By session, from `open` to its end."""
         self._clients_of: dict[str, int] = {}
@@ -106,18 +108,21 @@ class WorkerPool:
         async with asyncio.TaskGroup() as tasks:
             for index, seat in enumerate(self._seats):
                 tasks.create_task(self._keep(seat, stop), name=f"media process {index}")
+            await stop.wait()
+            self._entrance.close()
 
     # --- the door
 
     async def open(self, info: ConversationInfo, endpoint: ModelEndpoint) -> None:
         """Connect a new session to the model, on the process with most room.
 
+        When many come at once they wait their turn, in bounded time.
+
         Raises:
             CapacityError: all are full, or none is up.
             BridgeError: what stood in the way.
         """
-        seat = self._choose()
-        seat.headroom.placed(self._loop.time())
+        seat = await self._entrance.enter()
         self._seat_of[info.session_id] = seat
         assert seat.worker is not None
         try:
@@ -139,7 +144,9 @@ class WorkerPool:
         Raises:
             BridgeError: the offer is bad, or the session unknown or full.
         """
-        answer: ClientAnswer = await self._worker_of(session_id).call(
+        worker = self._worker_of(session_id)
+        self._seat_of[session_id].headroom.started(self._loop.time())
+        answer: ClientAnswer = await worker.call(
             "admit",
             session_id,
             offer_sdp,
@@ -233,14 +240,19 @@ class WorkerPool:
 
     # --- inside
 
-    def _choose(self) -> _Seat:
+    def _take_seat(self) -> _Seat | None:
+        """A place on the process with most room; None when there may be one soon."""
         up = {i: s.headroom for i, s in enumerate(self._seats) if s.is_up}
-        chosen = choose(up, self._budget)
-        if chosen is None:
+        chosen = choose(up)
+        if chosen == "wait" or (chosen == "full" and len(up) < len(self._seats)):
+            return None  # what is not up is about to be
+        if chosen == "full":
             raise CapacityError(
-                f"{len(up)} of {len(self._seats)} media processes are up, none has room"
+                f"{len(up)} media processes, none has room", retry_after_s=FULL_RETRY_S
             )
-        return self._seats[chosen]
+        seat = self._seats[chosen]
+        seat.headroom.placed(self._loop.time())
+        return seat
 
     def _worker_of(self, session_id: str) -> Worker:
         seat = self._seat_of.get(session_id)
@@ -259,7 +271,8 @@ class WorkerPool:
         seat = self._seat_of.pop(session_id, None)
         self._clients_of.pop(session_id, None)
         if seat is not None:
-            seat.headroom.freed()
+            seat.headroom.freed(self._loop.time())
+            self._entrance.look()
 
     async def _keep(self, seat: _Seat, stop: asyncio.Event) -> None:
         """Fill one seat until `stop`, with pauses that grow when it keeps dying."""
@@ -284,11 +297,12 @@ class WorkerPool:
             stopping.cancel()
 
     async def _live_once(self, seat: _Seat, stop: asyncio.Event) -> None:
-        headroom = seat.headroom = Headroom()
+        headroom = seat.headroom = Headroom(self._budget)
 
         def on_report(report: LoadReport) -> None:
-            headroom.take(report, self._loop.time(), late_ms=self._budget.lag_ms)
+            headroom.take(report, self._loop.time())
             self.is_running.set()
+            self._entrance.look()
 
         worker = seat.worker = Worker(
             self._config, on_event=self._on_event, on_report=on_report

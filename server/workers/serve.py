@@ -14,14 +14,12 @@ from server.media.host import MediaHost
 from server.media.protocol import HostEvent
 from server.media_door import make_http_client
 from server.media_host import make_media_host
-from server.observability.process import usage
 from server.settings import Settings
 from server.workers import codec
-from server.workers.load import LagMeter, LoadReport
+from server.workers.load import REPORT_S, LagMeter, load_of
 
 logger = logging.getLogger(__name__)
 
-REPORT_S = 0.5
 CONFIG_TIMEOUT_S = 30.0
 MAX_LINE_BYTES = 8 << 20
 MAX_UNSENT_BYTES = 64 << 20
@@ -130,19 +128,5 @@ class _Front:
 
     async def _report(self, host: MediaHost) -> None:
         while True:
-            used, counters = usage(), host.ticker.counters
-            self._send(
-                codec.encode_notice(
-                    LoadReport(
-                        cpu_s=used.cpu_s,
-                        rss_bytes=used.rss_bytes,
-                        lag_p95_ms=round(self._lag.p95_ms, 2),
-                        sessions=host.n_sessions,
-                        clients=host.n_clients,
-                        ticks=counters.ticks,
-                        ticks_skipped=counters.skipped,
-                        tick_worst_ms=round(counters.worst_lateness_ms, 2),
-                    )
-                )
-            )
+            self._send(codec.encode_notice(load_of(host, self._lag)))
             await asyncio.sleep(REPORT_S)

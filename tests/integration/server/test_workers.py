@@ -114,6 +114,7 @@ async def test_a_full_server_refuses_in_words_and_goes_on(fake: FakeModel) -> No
             "message": "The server is busy. Please try again in a moment.",
             "retryable": True,
         }
+        assert refused.headers["Retry-After"] == "5"
         await bridge.http.delete(f"/api/realtime/session/{session_id}")
         assert await bridge.open()
 

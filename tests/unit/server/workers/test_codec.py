@@ -142,6 +142,8 @@ def test_words_and_status_of_an_error_arrive() -> None:
     full = CapacityError(user_message="This conversation is full.")
     there = codec.decode_error(through_json(codec.encode_error(full)))
     assert there.user_message == "This conversation is full."
+    assert isinstance(there, CapacityError)
+    assert there.retry_after_s == full.retry_after_s  # the front asks for it
     bad = InvalidRequestError("voice: unknown", http_status=422)
     assert codec.decode_error(through_json(codec.encode_error(bad))).http_status == 422
 
