@@ -50,15 +50,14 @@ from server.realtime.signalling import ModelEndpoint
 from server.session_maker import SessionMaker, SessionParts
 from server.sessions.chronicle import Chronicle
 from server.sessions.measurements import Measurements, measure_workers
-from server.sessions.prices import read_prices
+from server.sessions.prices import Prices, read_prices
 from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
 from server.sessions.session import Session
 from server.settings import Settings
 from server.store.engine import parse_url
 from server.store.store import Store, StoreConfig, now_ms, open_store
-from server.tools.config import ToolsConfig
+from server.tools.further import FurtherTools, read_further_tools
 from server.tools.kit import ToolKit
-from server.tools.tool_file import load as load_tools_file
 from server.workers.pool import WorkerPool
 from server.workers.status import WorkerStatus
 
@@ -87,15 +86,18 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
     Args:
         settings: everything that can be configured.
         fake: stands in for the embedded fake model (tests).
-    """
 
-    tools = ToolsConfig()
-    if settings.tools_file is not None:
-        tools = load_tools_file(settings.tools_file)
+    Raises:
+        StartError: it cannot run as configured; in one line.
+    """
+    # Now rather than in the lifespan, where nobody could say it in one line.
+    parse_url(_store_config(settings).database_url, settings.data_dir)
+    tools = read_further_tools(settings.tools_file, settings.tool_policies)
+    prices = read_prices(settings.prices_file)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _Bridge(settings, fake, tools).running() as bridge:
+        async with _Bridge(settings, fake, tools, prices).running() as bridge:
             app.state.registry = bridge.registry
             app.state.bridge = bridge
             app.state.on_error = bridge.measurements.on_error
@@ -109,8 +111,6 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
     )
-    # Now rather than in the lifespan, where nobody could say it in one line.
-    parse_url(_store_config(settings).database_url, settings.data_dir)
     app.state.registry = None
     app.state.store = None
     app.state.on_error = None
@@ -196,16 +196,19 @@ class _Bridge:
     """The parts of one running application."""
 
     def __init__(
-        self, settings: Settings, fake: EmbeddedFake | None, tools: ToolsConfig
+        self,
+        settings: Settings,
+        fake: EmbeddedFake | None,
+        tools: FurtherTools,
+        prices: Prices,
     ) -> None:
         self._settings = settings
         self._fake = fake
         self._tools = tools
+        self._prices = prices
         self._kit: ToolKit | None = None
         self._meter = Meter(CATALOGUE)
-        self.measurements = Measurements(
-            self._meter, Tracing(), read_prices(settings.prices_file), time.monotonic
-        )
+        self.measurements = Measurements(self._meter, Tracing(), prices, time.monotonic)
         if fake is None and settings.uses_embedded_fake:
             self._fake = EmbeddedFake()
         self.registry: SessionRegistry | None = None
@@ -256,6 +259,7 @@ class _Bridge:
                         self._fake,
                         kit,
                         self.store.queries,
+                        self._prices,
                         self.measurements.on_tool,
                     ),
                 ),

@@ -15,7 +15,7 @@ from server.realtime.config import SessionConfig, TurnDetection
 from server.realtime.signalling import ModelEndpoint
 from server.sessions.background import Past, read_background
 from server.sessions.lifecycle import Rules
-from server.sessions.prices import read_prices
+from server.sessions.prices import Prices
 from server.sessions.prompt import context
 from server.sessions.session import Session, SessionRequest
 from server.sessions.tool_door import SessionToolDoor
@@ -44,6 +44,7 @@ class SessionParts:
     """Its demonstration runners stand in for those that are not configured."""
     kit: ToolKit
     past: Past
+    prices: Prices
     on_record: Callable[[Record], None]
     """Gets every tool call that is over."""
 
@@ -55,7 +56,6 @@ class SessionMaker:
         self._settings = settings
         self._parts = parts
         self._claude_slots = asyncio.Semaphore(settings.claude_max_processes)
-        self._prices = read_prices(settings.prices_file)
 
     async def __call__(
         self,
@@ -118,7 +118,7 @@ class SessionMaker:
             executor=ToolExecutor(tools, door, limits),
             agents=(nested, claude),
             rules=self._rules(),
-            prices=self._prices,
+            prices=self._parts.prices,
         )
 
     def _rules(self) -> Rules:

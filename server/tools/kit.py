@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import aiohttp
 
-from server.tools.config import ToolsConfig
-from server.tools.entry_points import load_python_tools
+from server.tools.further import FurtherTools
 from server.tools.http_tool import http_tool
 from server.tools.mcp_server import McpServer
 from server.tools.registry import Policy, Tool, ToolRegistry
@@ -27,21 +26,19 @@ class ToolKit:
     """HTTP and Python tools, and MCP servers while `run` runs."""
 
     def __init__(
-        self, config: ToolsConfig, client: aiohttp.ClientSession, *, timeout_s: float
+        self, tools: FurtherTools, client: aiohttp.ClientSession, *, timeout_s: float
     ) -> None:
         """
         Args:
-            config: the tools file.
+            tools: what the tools file names.
             client: for HTTP tools; shared, the caller's to close, without cookies.
             timeout_s: of tools that have no time of their own.
-
-        Raises:
-            StartError: a Python tool cannot be loaded.
         """
+        config = tools.config
         self._fixed = [
             http_tool(entry, client, timeout_s=timeout_s) for entry in config.http
         ]
-        self._fixed += load_python_tools(config.python)
+        self._fixed += tools.python
         self._servers = [McpServer(e, timeout_s=timeout_s) for e in config.mcp]
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -37,6 +37,11 @@ HEALTHY_AFTER_S = 60.0
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
+def name_of(server: str, tool: str) -> str:
+    """What a tool of a server is called here."""
+    return _NOT_IN_A_NAME.sub("_", f"{server}_{tool}")[:64]
+
+
 class _BrokenError(Exception):
     """The child is of no use any more; the text says why."""
 
@@ -114,7 +119,7 @@ class McpServer:
     def _tool(self, entry: Mapping[str, Any], choice: McpToolChoice) -> Tool:
         config = self._config
         return Tool(
-            _NOT_IN_A_NAME.sub("_", f"{config.name}_{entry['name']}")[:64],
+            name_of(config.name, entry["name"]),
             entry["description"],
             self._function(entry["name"]),
             entry["parameters"],
@@ -153,6 +158,8 @@ class McpServer:
             self._ready.set()
             self._first_try_over.set()
             logger.info("mcp %s: %s tools", self.name, len(self._listed))
+            for name in self._config.tools.keys() - {e["name"] for e in self._listed}:
+                logger.warning("mcp %s offers no tool %s", self.name, name)
             await child.serve()
         except (_BrokenError, OSError) as exc:
             logger.warning("mcp %s broke: %s", self.name, exc)
