@@ -57,7 +57,10 @@ class Call:
         recognise: Callable[["Call", RecogniseRequest], None],
     ) -> None:
         self.call_id = call_id
-        self.session = session
+        self._session: RealtimeSession | None = session
+        self._last_config: dict[str, Any] = {}
+        self.faults: FaultPlan = session.faults
+        """The faults of this call; session and edges ask the same plan."""
         self.recorder = recorder
         self.transport = transport
         self.created_s = time.monotonic()
@@ -76,14 +79,15 @@ class Call:
         self._sidebands = 0
 
     @property
-    def config(self) -> dict[str, Any]:
-        """The session object as a client would be told it now."""
-        return self.session.config
+    def session(self) -> RealtimeSession:
+        """The session core; only until the call ends."""
+        assert self._session is not None, "the call has ended"
+        return self._session
 
     @property
-    def faults(self) -> FaultPlan:
-        """The faults of this call; session and edges ask the same plan."""
-        return self.session.faults
+    def config(self) -> dict[str, Any]:
+        """The session object as a client would be told it now, or was at the end."""
+        return self._last_config if self._session is None else self._session.config
 
     @property
     def age_s(self) -> float:
@@ -153,11 +157,15 @@ class Call:
 
     def inject(self, body: Mapping[str, Any]) -> None:
         """Send a made-up server event to every connection (control API)."""
+        if self.state == "ended":
+            return
         self.session.inject(dict(body), time.monotonic())
         self.pump()
 
     def add_fault(self, fault: Fault) -> None:
         """Arm a fault in this call (control API)."""
+        if self.state == "ended":
+            return
         self.session.add_fault(fault, time.monotonic())
         self.pump()
 
@@ -193,6 +201,8 @@ class Call:
         for connection in tuple(self._connections.values()):
             connection.close(code, reason, abrupt=abrupt)
         self._connections.clear()
+        # It holds two minutes of the user's audio; ended calls are kept by the hundred.
+        self._last_config, self._session = self.session.config, None
         self._on_end(self, reason)
 
     def _deliver(self, event: ServerEvent, now_s: float) -> None:
@@ -207,6 +217,8 @@ class Call:
                 connection.send(text)
 
     def _arm(self) -> None:
+        if self.state != "live":
+            return  # a connection that broke has ended the call meanwhile
         at_s = self.session.next_deadline_s()
         if self._timer is not None:
             if at_s is not None and self._timer_at_s <= at_s:

@@ -106,10 +106,9 @@ def summary(server: FakeServer, call: Call) -> dict[str, Any]:
 async def show_call(request: web.Request) -> web.Response:
     """GET calls/{id}: the summary, the session and the packet counters."""
     server, call = _call(request)
-    media = server.media_of(call.call_id)
+    found = server.packets_of(call.call_id)
     counters: dict[str, int] = {}
-    if media is not None:
-        found = media.peer.counters
+    if found is not None:
         counters = {name: getattr(found, name) for name in found.__slots__}
     detail = {"session": call.config, "packets": counters}
     return web.json_response({**summary(server, call), **detail})

@@ -12,7 +12,7 @@ WRONG_KEY_PREFIX: Final = "sk-invalid"
 """Keys beginning so are refused even by a fake that takes any key."""
 DEFAULT_LIFETIME_S: Final = 600
 MIN_LIFETIME_S, MAX_LIFETIME_S = 10, 7_200
-_MAX_SECRETS: Final = 10_000
+MAX_SECRETS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,10 @@ class Credentials:
         self._random = random.Random(f"secrets-{seed}")
         self._secrets: dict[str, ClientSecret] = {}
 
+    def __len__(self) -> int:
+        """Secrets remembered."""
+        return len(self._secrets)
+
     def mint(
         self,
         session: Mapping[str, Any],
@@ -47,13 +51,18 @@ class Credentials:
         lifetime_s: int,
         now_s: float,
     ) -> ClientSecret:
-        """A new secret; `now_s` is unix time. The oldest go when there are too many."""
+        """A new secret; `now_s` is unix time.
+
+        The oldest go once they have expired, or when there are too many.
+        """
         value = f"{SECRET_PREFIX}{self._random.getrandbits(128):032x}"
         secret = ClientSecret(value, int(now_s) + lifetime_s, session, session_id)
         self._secrets[value] = secret
-        while len(self._secrets) > _MAX_SECRETS:
-            del self._secrets[next(iter(self._secrets))]
-        return secret
+        while True:
+            oldest = next(iter(self._secrets.values()))
+            if len(self._secrets) <= MAX_SECRETS and now_s < oldest.expires_at:
+                return secret
+            del self._secrets[oldest.value]
 
     def check(self, token: str | None, now_s: float) -> ClientSecret | None:
         """The secret a token is, or None for an API key.

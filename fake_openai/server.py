@@ -18,7 +18,7 @@ from fake_openai.api_error import ApiError
 from fake_openai.beta_shape import BetaDialect
 from fake_openai.call import Call
 from fake_openai.call_files import write_call
-from fake_openai.credentials import ClientSecret, Credentials
+from fake_openai.credentials import MAX_SECRETS, ClientSecret, Credentials
 from fake_openai.faults import Fault, FaultPlan
 from fake_openai.ice import LOOPBACK, is_loopback
 from fake_openai.models import DEFAULT_MODEL, judge_model
@@ -26,6 +26,7 @@ from fake_openai.recorder import Recorder
 from fake_openai.rtc.answer_faults import spoiled, with_wrong_fingerprint
 from fake_openai.rtc.lateness import Lateness
 from fake_openai.rtc.packet_cache import PacketCache
+from fake_openai.rtc.rtp_input import RtpCounters
 from fake_openai.rtc.sdp import InvalidOfferError, Offer
 from fake_openai.rtc.ticker import Ticker
 from fake_openai.rtc.webrtc_call import WebRtcCall
@@ -70,9 +71,12 @@ class FakeServer:
         self.calls: dict[str, Call] = {}
         """Live and recently ended calls by id, oldest first."""
         self._media: dict[str, WebRtcCall] = {}
+        """Of live calls only: a peer connection and its codecs are half a megabyte."""
+        self._packet_counts: dict[str, RtpCounters] = {}
+        """What is left of the media of the calls in `calls`."""
         self._packets = PacketCache()
         self._budget = MemoryBudget(settings.record_bytes)
-        self._used_session_ids: set[str] = set()
+        self._used_session_ids: dict[str, None] = {}
         self._n_calls = 0
 
     @property
@@ -86,8 +90,15 @@ class FakeServer:
         return call if call is not None and call.state != "ended" else None
 
     def media_of(self, call_id: str) -> WebRtcCall | None:
-        """The WebRTC side of a call."""
+        """The WebRTC side of a live call."""
         return self._media.get(call_id)
+
+    def packets_of(self, call_id: str) -> RtpCounters | None:
+        """What happened to the microphone's packets of a WebRTC call, live or ended."""
+        media = self._media.get(call_id)
+        if media is not None:
+            return media.peer.counters
+        return self._packet_counts.get(call_id)
 
     def lateness(self) -> Lateness:
         """How well the fake kept time since the last reset."""
@@ -263,7 +274,11 @@ class FakeServer:
         """A secret's session id belongs to the first call made with it."""
         if session_id is None or session_id in self._used_session_ids:
             return None
-        self._used_session_ids.add(session_id)
+        self._used_session_ids[session_id] = None
+        if (
+            len(self._used_session_ids) > MAX_SECRETS
+        ):  # the oldest has no secret any more
+            del self._used_session_ids[next(iter(self._used_session_ids))]
         return session_id
 
     def _addresses(self) -> tuple[str, ...] | None:
@@ -285,6 +300,9 @@ class FakeServer:
 
     def _on_end(self, call: Call, reason: str) -> None:
         logger.info("call %s ended: %s", call.call_id, reason)
+        media = self._media.pop(call.call_id, None)
+        if media is not None:
+            self._packet_counts[call.call_id] = media.peer.counters
         if self.settings.record_dir is not None:
             work = self._write(call, self.settings.record_dir)
             self.tasks.start(work, name=f"record {call.call_id}")
@@ -297,7 +315,7 @@ class FakeServer:
 
     def _forget(self, call: Call) -> None:
         self.calls.pop(call.call_id, None)
-        self._media.pop(call.call_id, None)
+        self._packet_counts.pop(call.call_id, None)
         call.recorder.input.release()
         call.recorder.output.release()
 

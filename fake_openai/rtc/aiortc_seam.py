@@ -194,6 +194,14 @@ def _later(start: Any, delay_s: float) -> Any:
     return delayed
 
 
+def free_ciphers(pc: RTCPeerConnection) -> None:
+    """Free the memory of OpenSSL and libsrtp; `pc` is closed."""
+    for transceiver in pc.getTransceivers():
+        dtls: Any = transceiver.receiver.transport
+        if dtls.state in {"closed", "failed"}:
+            dtls._ssl = dtls._rx_srtp = dtls._tx_srtp = None
+
+
 def never_open_channels(pc: RTCPeerConnection) -> None:
     """Leave SCTP unstarted (faults): media flows, no channel ever opens."""
 

@@ -81,7 +81,7 @@ class Peer:
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
         self._track = PacketTrack(meter)
-        self._encoder = OpusEncoder(packets)
+        self._encoder: OpusEncoder | None = OpusEncoder(packets)
         self._channel: RTCDataChannel | None = None
         self._input: RtpInput | None = None
         self._input_ssrc: int | None = None
@@ -143,7 +143,7 @@ class Peer:
 
     def play(self, pcm: NDArray[np.int16] | None, due_s: float) -> None:
         """Send one 20 ms frame (int16, shape (480,)); None is silence."""
-        if self.connected:
+        if self.connected and self._encoder is not None:
             self._track.put(self._encoder.encode(pcm), due_s)
 
     def pause(self) -> None:
@@ -203,6 +203,16 @@ class Peer:
                 await self._pc.close()
         except TimeoutError:
             logger.warning("peer still open after %.1f s", CLOSE_TIMEOUT_S)
+        self._free()
+
+    def _free(self) -> None:
+        """Free now what is large: the collector comes only every seventy calls or so.
+
+        PyAV's encoder is a filter graph with two threads, OpenSSL's and libsrtp's
+        states are 150 kB.
+        """
+        self._encoder = self._input = None
+        seam.free_ciphers(self._pc)
 
     async def _deliver_events(self) -> None:
         """Wait until the channel has handed over what it was given."""

@@ -36,6 +36,15 @@ def test_a_secret_works_until_its_second_and_mints_nothing() -> None:
         credentials.require_api_key(secret.value, NOW_S)
 
 
+def test_expired_secrets_are_forgotten_when_others_are_minted() -> None:
+    credentials = Credentials((), seed=0)
+    for n in range(100):
+        last = credentials.mint({}, f"sess_{n}", lifetime_s=10, now_s=NOW_S + n)
+
+    assert len(credentials) == 10
+    assert credentials.check(last.value, NOW_S + 100) is last
+
+
 def test_the_same_seed_mints_the_same_secrets() -> None:
     values = {
         Credentials((), seed=4).mint({}, "s", lifetime_s=9, now_s=NOW_S).value
