@@ -89,7 +89,7 @@ class MediaHost:
             BridgeError: what stood in the way; the session is being freed then.
         """
         if self._tasks is None:
-            raise BridgeError("the media host is not running")
+            raise CapacityError(user_message="The server is shutting down.")
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         name = f"conversation {info.session_id}"
         task = self._tasks.create_task(self._run(info, endpoint, opened), name=name)
