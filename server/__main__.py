@@ -37,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"voicebridge: {exc}", file=sys.stderr)
         return EXIT_BAD_SETTING
     set_up_logging(settings.log_level, settings.secrets)
-    for name in unknown_names():
-        logger.warning("%s is not a setting of this version", name)
+    for name, nearest in unknown_names().items():
+        meant = f"; did you mean {nearest}?" if nearest else ""
+        logger.warning("unknown_setting: %s is no setting, ignored%s", name, meant)
     try:
         listener = _listen(settings.host, settings.port)
     except OSError as exc:

@@ -2,22 +2,35 @@
 
 import ipaddress
 import os
-import re
-import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.auth.keys import KeyRing
-from server.auth.origins import normal_origin
 from server.errors import StartError
 from server.ice_servers import TurnServer
+from server.setting_values import (
+    Addresses,
+    Command,
+    Keys,
+    Origin,
+    Origins,
+    PermissionRules,
+    Policies,
+    Ports,
+    Seconds,
+    ServiceUrl,
+    SigningSecret,
+    key_entries,
+    port_range,
+)
 from server.tools.claude_cli import PermissionMode
-from server.tools.registry import Policy
 
 PREFIX = "VOICEBRIDGE_"
 DEFAULT_PROMPT = (
@@ -26,8 +39,6 @@ DEFAULT_PROMPT = (
     "never invent a result before the tool has returned one. Use pause and reset only "
     "when the user asks for it."
 )
-
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class Settings(BaseSettings):
@@ -46,7 +57,7 @@ class Settings(BaseSettings):
     # --- the model service
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     """Without it, an embedded fake model service is started."""
-    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    openai_base_url: ServiceUrl = Field(None, validation_alias="OPENAI_BASE_URL")
     """Base of the API, normally ending in /v1."""
     openai_realtime_model: str = Field(
         "gpt-realtime-2.1", min_length=1, validation_alias="OPENAI_REALTIME_MODEL"
@@ -68,20 +79,20 @@ class Settings(BaseSettings):
     """Where the instrument leaves its reports; the dashboard shows the last ones."""
 
     # --- who may come in
-    api_keys: SecretStr | None = None
+    api_keys: Keys = None
     """`owner:key`, comma separated; several of one owner while a key is replaced.
     Instead of the key `sha256:` and its digest. Without keys the server is open, and
     then it listens on loopback only."""
-    token_secret: SecretStr | None = None
+    token_secret: SigningSecret = None
     """Signs tokens; by default made once and kept in the data folder."""
     token_ttl_s: Seconds = 43_200.0
     """How long session and client tokens are good, at most."""
     invitation_ttl_s: Seconds = 3_600.0
-    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_origins: Origins = ()
     """Pages of other sites that may use the API, comma separated."""
     trusted_proxies: str = "127.0.0.1,::1"
     """Whose `X-Forwarded-For` is believed, comma separated addresses or networks."""
-    public_url: str | None = None
+    public_url: Origin | None = None
     """Where browsers find this server, for the links of invitations; by default the
     address the request came to."""
     requests_per_s: float = Field(50.0, gt=0)
@@ -106,7 +117,7 @@ class Settings(BaseSettings):
     max_sessions_per_worker: int | None = Field(None, ge=1)
 
     # --- ICE
-    ice_addresses: Annotated[tuple[str, ...] | None, NoDecode] = None
+    ice_addresses: Addresses = None
     """Addresses offered to peers, comma separated; by default all, or only 127.0.0.1
     when the server listens on loopback."""
     stun_url: str | None = Field(None, pattern=r"^stuns?:")
@@ -118,7 +129,7 @@ class Settings(BaseSettings):
     turn_secret: SecretStr | None = None
     """Shared with the relay (coturn: `static-auth-secret`): credentials that expire
     are made with it, instead of name and password."""
-    udp_ports: str | None = Field(None, pattern=r"^\d{1,5}-\d{1,5}$")
+    udp_ports: Ports = Field(None, pattern=r"^\d{1,5}-\d{1,5}$")
     """`40000-40100`: the UDP ports media may use, two per browser; by default any."""
 
     # --- the store
@@ -207,9 +218,7 @@ class Settings(BaseSettings):
     """When the model says one sentence about a run that is still going on; 0: never."""
     tool_timeout_s: Seconds = 30.0
     """How long any other tool may take."""
-    tool_policies: Annotated[Mapping[str, Policy], NoDecode] = Field(
-        default_factory=dict
-    )
+    tool_policies: Policies = Field(default_factory=dict)
     """`tool=allow|confirm|deny`, comma separated, over what each tool says itself."""
     tool_confirm_timeout_s: Seconds = 60.0
     """A call nobody approves by then is denied."""
@@ -217,29 +226,16 @@ class Settings(BaseSettings):
     """Further tools: HTTP, MCP servers, Python entry points; YAML or TOML."""
     available_agents: str = ""
     """Who the agent team consists of, in words, for the prompt."""
-    claude_command: Annotated[tuple[str, ...], NoDecode] = ()
+    claude_command: Command = ()
     """Runs the Claude Code CLI as a child process instead of using a runner; as one
     would write it in a shell, e.g. `claude --model sonnet`."""
     claude_working_dir: Path = Path()
     claude_permission_mode: PermissionMode = "default"
     """What it may do unasked; nobody sits in front of it, so the rest is refused."""
-    claude_allowed_tools: Annotated[tuple[str, ...], NoDecode] = ()
+    claude_allowed_tools: PermissionRules = ()
     """Its permission rules beyond that, separated by commas: `Read,Bash(make test)`."""
     claude_max_processes: int = Field(2, ge=1, le=64)
     """Processes at work at once, over all sessions; each needs some 200 MB."""
-
-    @field_validator("claude_command", mode="before")
-    @classmethod
-    def _split_command(cls, value: object) -> object:
-        return tuple(shlex.split(value)) if isinstance(value, str) else value
-
-    @field_validator("claude_allowed_tools", mode="before")
-    @classmethod
-    def _split_rules(cls, value: object) -> object:
-        if isinstance(value, str):
-            # Commas inside the brackets of a rule belong to the rule.
-            value = tuple(re.findall(r"[^,(\s][^,(]*(?:\([^)]*\))?", value))
-        return value
 
     @model_validator(mode="after")
     def _check_claude(self) -> "Settings":
@@ -251,82 +247,6 @@ class Settings(BaseSettings):
         if self.claude_command and not self.claude_working_dir.is_dir():
             raise ValueError("VOICEBRIDGE_CLAUDE_WORKING_DIR: is not a folder")
         return self
-
-    @field_validator("tool_policies", mode="before")
-    @classmethod
-    def _split_policies(cls, value: object) -> object:
-        if isinstance(value, str):
-            pairs = (part.partition("=") for part in value.split(",") if part.strip())
-            value = {name.strip(): policy.strip() for name, _, policy in pairs}
-        return value
-
-    @field_validator("ice_addresses", mode="before")
-    @classmethod
-    def _split_addresses(cls, value: object) -> object:
-        if isinstance(value, str):
-            value = tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("ice_addresses")
-    @classmethod
-    def _check_addresses(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for address in value or ():
-            ipaddress.ip_address(address)
-        return value
-
-    @field_validator("udp_ports")
-    @classmethod
-    def _check_ports(cls, value: str | None) -> str | None:
-        if value is not None:
-            first, last = (int(part) for part in value.split("-"))
-            if not 1024 <= first < last <= 65_535:
-                raise ValueError("needs two ports, the lower first, 1024 to 65535")
-        return value
-
-    @field_validator("api_keys")
-    @classmethod
-    def _check_keys(cls, value: SecretStr | None) -> SecretStr | None:
-        try:
-            KeyRing(_key_entries(value))
-        except StartError as exc:
-            raise ValueError(str(exc)) from None
-        return value
-
-    @field_validator("token_secret")
-    @classmethod
-    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 32:
-            raise ValueError("needs at least 32 characters")
-        return value
-
-    @field_validator("allowed_origins", mode="before")
-    @classmethod
-    def _split_origins(cls, value: object) -> object:
-        if isinstance(value, str):
-            value = tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("allowed_origins")
-    @classmethod
-    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(normal_origin(origin) for origin in value)
-
-    @field_validator("public_url")
-    @classmethod
-    def _check_public_url(cls, value: str | None) -> str | None:
-        return normal_origin(value) if value is not None else None
-
-    @field_validator("openai_base_url")
-    @classmethod
-    def _check_base_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be an http or https URL")
-        if parts.query or parts.fragment or parts.username:
-            raise ValueError("must not have a query, a fragment or a user name")
-        return value.rstrip("/") + ("" if parts.path.strip("/") else "/v1")
 
     @model_validator(mode="after")
     def _key_for_a_remote_service(self) -> "Settings":
@@ -342,7 +262,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _keys_for_a_network(self) -> "Settings":
-        if not is_loopback(self.host) and not _key_entries(self.api_keys):
+        if not is_loopback(self.host) and not key_entries(self.api_keys):
             raise ValueError(
                 f"{PREFIX}API_KEYS: needed, because {PREFIX}HOST is not a loopback "
                 "address: without keys everybody on the network could make calls"
@@ -365,33 +285,25 @@ class Settings(BaseSettings):
         """First and last UDP port for media; None: any."""
         if self.udp_ports is None:
             return None
-        first, last = (int(part) for part in self.udp_ports.split("-"))
-        return first, last
+        return port_range(self.udp_ports)
 
     @property
     def key_ring(self) -> KeyRing:
         """Whose keys are good."""
-        return KeyRing(_key_entries(self.api_keys))
+        return KeyRing(key_entries(self.api_keys))
 
     @property
     def secrets(self) -> list[str]:
         """Every secret in here, to be kept out of the log."""
         values = (getattr(self, name) for name in type(self).model_fields)
         found = [v.get_secret_value() for v in values if isinstance(v, SecretStr)]
-        keys = _key_entries(self.api_keys)
+        keys = key_entries(self.api_keys)
         return found + [entry.partition(":")[2] for entry in keys]
 
     @property
     def uses_embedded_fake(self) -> bool:
         """True when neither a key nor a local service is configured."""
         return self.openai_api_key is None and self.openai_base_url is None
-
-
-def _key_entries(keys: SecretStr | None) -> list[str]:
-    if keys is None:
-        return []
-    parts = (part.strip() for part in keys.get_secret_value().split(","))
-    return [part for part in parts if part]
 
 
 def default_data_dir() -> Path:
@@ -427,10 +339,31 @@ def load_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Set
         raise StartError(f"bad setting: {problems}") from None
 
 
-def unknown_names(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Names with our prefix that mean nothing: most likely typing errors."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    return sorted(n for n in environ if n.startswith(PREFIX) and n not in known)
+def unknown_names(
+    env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Names with our prefix that mean nothing, and the setting each is nearest to.
+
+    Most likely they are typing errors. What is near to nothing has an empty text.
+    """
+    given: set[str] = {*environ}
+    if env_file is not None and env_file.is_file():
+        given |= {*dotenv_values(env_file)}
+    known = {_variable(name) for name in Settings.model_fields}
+    strange = {n for n in given if n.upper().startswith(PREFIX)}
+    return {n: _nearest(n, known) for n in sorted(strange) if n.upper() not in known}
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    # Some settings have no prefix, because other tools read them as well.
+    bare = name.upper().removeprefix(PREFIX)
+    found = get_close_matches(bare, [k.removeprefix(PREFIX) for k in known], n=1)
+    return next((k for k in known if found and k.removeprefix(PREFIX) == found[0]), "")
+
+
+def _variable(field_name: str) -> str:
+    alias = Settings.model_fields[field_name].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + field_name.upper()
 
 
 def _describe(location: tuple[int | str, ...], message: str) -> str:
@@ -438,8 +371,6 @@ def _describe(location: tuple[int | str, ...], message: str) -> str:
     if not location:
         return message
     name = str(location[0])
-    field = Settings.model_fields.get(name)
-    if field is not None:
-        alias = field.validation_alias
-        name = alias if isinstance(alias, str) else PREFIX + name.upper()
+    if name in Settings.model_fields:
+        name = _variable(name)
     return f"{name}: {message}"

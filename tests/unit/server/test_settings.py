@@ -1,5 +1,6 @@
 """Settings: typed, from the environment and .env; a bad one names itself."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,12 @@ from server import __version__, cli
 from server.__main__ import main
 from server.errors import StartError
 from server.settings import is_loopback, load_settings, unknown_names
+
+TOP = Path(__file__).resolve().parents[3]
+INSTRUMENTS = tuple(
+    f"VOICEBRIDGE_{name}" for name in ("TEST_", "LOAD_", "FUZZ_", "HISTORY", "API_KEY")
+)
+"""What tests, load and reports read; the server does not."""
 
 
 def test_the_defaults_need_nothing() -> None:
@@ -99,10 +106,42 @@ def test_a_list_of_addresses_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings(env_file=None).ice_addresses == ("10.0.0.1", "::1")
 
 
-def test_a_mistyped_name_is_found() -> None:
-    environ = {"VOICEBRIDGE_PROT": "1", "VOICEBRIDGE_PORT": "1", "PATH": ""}
+def test_a_mistyped_name_is_found_in_the_environment_and_in_the_file(
+    tmp_path: Path,
+) -> None:
+    env = tmp_path / ".env"
+    env.write_text(
+        "VOICEBRIDGE_OPENAI_API_KEY=sk-1\nOTHER=1\nVOICEBRIDGE_DRAIN_S=1\n"
+        "VOICEBRIDGE_ENABLE_BACKEND_WEBRTC=false\n"
+    )
+    environ = {
+        "VOICEBRIDGE_PROT": "1",
+        "voicebridge_port": "1",
+        "voicebridge_max_session": "1",
+        "VOICEBRIDGE_QZXQZX": "1",
+        "PATH": "",
+    }
 
-    assert unknown_names(environ) == ["VOICEBRIDGE_PROT"]
+    assert unknown_names(env, environ) == {
+        "VOICEBRIDGE_PROT": "VOICEBRIDGE_PORT",
+        "voicebridge_max_session": "VOICEBRIDGE_MAX_SESSIONS",
+        "VOICEBRIDGE_QZXQZX": "",
+        "VOICEBRIDGE_OPENAI_API_KEY": "OPENAI_API_KEY",
+        "VOICEBRIDGE_ENABLE_BACKEND_WEBRTC": "ENABLE_BACKEND_WEBRTC",
+    }
+
+
+def test_every_variable_of_the_documents_is_a_setting() -> None:
+    """And none is there that a user would set in vain."""
+    texts = [*TOP.glob("*.md"), *TOP.glob("docs/*.md"), *TOP.glob("deploy/*")]
+    named = {
+        name: ""
+        for text in texts
+        for name in re.findall(r"VOICEBRIDGE_[A-Z0-9_]+[A-Z0-9]", text.read_text())
+    }
+
+    unknown = set(unknown_names(None, named))
+    assert {n for n in unknown if not n.startswith(INSTRUMENTS)} == set()
 
 
 @pytest.mark.parametrize(
