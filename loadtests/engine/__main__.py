@@ -1,9 +1,9 @@
 """The far ends as a process: one JSON order per line in, JSON events out.
 
 First line out: {"model_url"}. Order: {"bridge_url", "leg", "sessions", "warm_up_s",
-"seconds"}; its events: "start", "end", "figures", "closed". With "most" and "per_s"
-instead of "sessions" they are added until one is refused ("ramped" tells how many).
-End of input ends it.
+"seconds"}; its events: "start", "end", "figures", "closed". With "most", "per_s" and
+"ramp_s" instead of "sessions" they are added until no more are taken ("ramped" tells
+how many). End of input ends it.
 """
 
 from __future__ import annotations

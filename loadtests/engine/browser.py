@@ -34,9 +34,10 @@ CONNECT_TIMEOUT_S = 30.0
 class RefusedError(RuntimeError):
     """The bridge would not have a session or an offer."""
 
-    def __init__(self, what: str, status: int, text: str) -> None:
+    def __init__(self, what: str, status: int, text: str, retry_after_s: float) -> None:
         super().__init__(f"{what} refused with {status}: {text}")
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class Browser:
@@ -73,10 +74,7 @@ class Browser:
         api = f"{bridge_url}/api/realtime"
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             async with http.post(f"{api}/session", json={}) as response:
-                if response.status != 200:
-                    raise RefusedError(
-                        "session", response.status, await response.text()
-                    )
+                await _check("session", response)
                 self.session_id = (await response.json())["session_id"]
             await self.pc.setLocalDescription(await self.pc.createOffer())
             async with http.post(
@@ -84,8 +82,7 @@ class Browser:
                 data=self.pc.localDescription.sdp.encode(),
                 headers={"Content-Type": "application/sdp"},
             ) as response:
-                if response.status != 200:
-                    raise RefusedError("offer", response.status, await response.text())
+                await _check("offer", response)
                 answer = RTCSessionDescription(await response.text(), "answer")
             await self.pc.setRemoteDescription(answer)
             await self._hello.wait()
@@ -135,3 +132,11 @@ class Browser:
             self._hello.set()
         elif message["type"] == "pong":
             self.round_trips_s.append(time.monotonic() - float(message["t"]))
+
+
+async def _check(what: str, response: aiohttp.ClientResponse) -> None:
+    if response.status == 200:
+        return
+    retry_after_s = float(response.headers.get("Retry-After", 0))
+    text = await response.text()
+    raise RefusedError(what, response.status, text, retry_after_s)

@@ -1,22 +1,102 @@
-"""How many times the sessions of one worker."""
+"""A bench of the media processes that cannot fail proves nothing."""
 
 from __future__ import annotations
 
-from loadtests.workers_bench import scaling
+from typing import Any
+
+import pytest
+
+from loadtests.workers_verdict import Run, judge
 
 
-def run(workers: int, sessions: int) -> dict[str, int]:
-    return {"workers": workers, "sessions": sessions}
+def run(workers: int, sessions: int, **changed: Any) -> Run:
+    """One that went well: budget used up, everything on time."""
+    n = changed.get("workers", workers)
+    budget = 0.1 if changed.get("is_control") else 0.2
+    return Run(
+        **{
+            "workers": workers,
+            "is_control": False,
+            "sessions": sessions,
+            "was_full": True,
+            "budget_cores": budget,
+            "worker_cores": (0.95 * budget,) * n,
+            "worker_sessions": (sessions // n,) * n,
+            "front_cores": 0.02,
+            "generator_cores": 0.2,
+            "generator_late_p99_ms": 2.0,
+            "frames_sent": 10_000,
+            "frames_heard": 10_000,
+            "late_frames": 0,
+            "added_uplink_p95_ms": 5.0,
+            "added_downlink_p95_ms": 5.0,
+            **changed,
+        }
+    )
 
 
-def test_medians_are_compared() -> None:
-    runs = [run(1, 10), run(2, 18), run(1, 12), run(2, 30), run(1, 11), run(2, 19)]
-    assert scaling(runs) == {2: 1.727}
+GOOD = [run(1, 30), run(2, 58), run(1, 31), run(2, 60)]
+CONTROL = run(2, 29, is_control=True)
 
 
-def test_nothing_is_said_without_one_worker() -> None:
-    assert scaling([run(2, 18)]) == {}
+def test_twice_the_sessions_pass() -> None:
+    found = judge([*GOOD, CONTROL])
+    assert found.verdict == "pass"
+    assert (found.ratio, found.lowest, found.highest) == (1.934, 1.871, 2.0)
+    assert found.control == pytest.approx(29 / 30.5, abs=0.001)
 
 
-def test_a_bridge_that_takes_nothing_has_no_scaling() -> None:
-    assert scaling([run(1, 0), run(2, 5)]) == {}
+def test_two_processes_that_carry_no_more_fail() -> None:
+    found = judge([run(1, 30), run(2, 31), run(1, 30), run(2, 30), CONTROL])
+    assert found.verdict == "fail"
+    assert "only 1.00 to 1.03 times" in found.reasons[0]
+
+
+def test_a_spread_around_what_is_due_decides_nothing() -> None:
+    found = judge([run(1, 30), run(2, 40), run(1, 30), run(2, 50)])
+    assert found.verdict == "inconclusive"
+    assert "lies between" in found.reasons[0]
+
+
+def test_a_control_that_carries_more_means_that_nothing_was_measured() -> None:
+    found = judge([*GOOD, run(2, 55, is_control=True)])
+    assert found.verdict == "inconclusive"
+    assert "share one budget" in found.reasons[0]
+
+
+def test_one_process_that_did_everything_is_found() -> None:
+    idle = run(2, 30, worker_cores=(0.19, 0.01), worker_sessions=(30, 0))
+    found = judge([run(1, 30), idle])
+    assert found.verdict == "fail"
+    assert "full at 50% of the budget" in found.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict", "words"),
+    [
+        ({"generator_late_p99_ms": 30.0}, "inconclusive", "30 ms late themselves"),
+        ({"was_full": False}, "inconclusive", "not full yet"),
+        ({"late_frames": 200}, "fail", "200 of 10000 frames came late"),
+        ({"frames_heard": 9_000}, "fail", "9000 of 10000 frames arrived"),
+        ({"worker_cores": (0.3, 0.2)}, "fail", "too much was let in"),
+        ({"worker_cores": (0.05, 0.05)}, "fail", "refused too early"),
+    ],
+)
+def test_sessions_count_only_when_they_were_served_and_the_bridge_was_full(
+    changed: dict[str, Any], verdict: str, words: str
+) -> None:
+    found = judge([*GOOD[:3], run(2, 60, **changed), CONTROL])
+    assert found.verdict == verdict
+    assert any(words in reason for reason in found.reasons)
+
+
+def test_late_frames_of_a_late_generator_are_nobody_else_s_fault() -> None:
+    late = run(2, 60, generator_late_p99_ms=50.0, late_frames=900)
+    assert judge([*GOOD[:3], late]).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("runs", [[], [run(2, 18)], [run(1, 0), run(2, 5)]])
+def test_without_one_process_nothing_is_said(runs: list[Run]) -> None:
+    found = judge(runs)
+    assert found.verdict == "inconclusive"
+    assert found.ratio is None
