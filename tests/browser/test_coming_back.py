@@ -5,21 +5,14 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, connected
 from tests.browser.test_trouble import forgive
 from tests.support import page_demo
-from tests.support.page_double import CLIENT_TOKEN, PageClient, PageDouble
+from tests.support.page_double import CLIENT_TOKEN, PageDouble
 from tests.support.page_rest import SESSION
 from tests.support.voice_page import VoicePage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def connected(page: VoicePage, double: PageDouble) -> PageClient:
-    await page.start()
-    client = await double.client()
-    await page.wait_for_state("listening")
-    return client
 
 
 async def test_a_lost_page_comes_back_as_itself_and_fetches_what_it_missed(
@@ -27,11 +20,15 @@ async def test_a_lost_page_comes_back_as_itself_and_fetches_what_it_missed(
 ) -> None:
     double.gives_tokens = True
     client = await connected(page, double)
-    client.transcript("user", "u1", "Are you there?", final=True)
+    client.transcript("user", "item-1", "Are you there?", final=True)
     await page.wait_for_said("user", "Are you there?")
-    missed = page_demo.transcript_event(1, "assistant", "I was, all the time.", 1)
     double.rest.events["conversation-1"] = [
-        {"seq": 1, "timestamp": "2026-11-20T12:00:00Z", **missed}
+        {"seq": n, "timestamp": "2026-11-20T12:00:00Z"}
+        | page_demo.transcript_event(n, role, words, n)
+        for n, role, words in [
+            (1, "user", "Are you there?"),
+            (2, "assistant", "I was, all the time."),
+        ]
     ]
 
     await double.drop_clients()
@@ -39,7 +36,10 @@ async def test_a_lost_page_comes_back_as_itself_and_fetches_what_it_missed(
     await page.wait_for_state("listening")
 
     await page.wait_for_said("assistant", "I was, all the time.")
-    await page.wait_for_said("user", "Are you there?")
+    entries = page.page.locator("#transcript > li")
+    await expect(entries).to_have_text(
+        ["YouAre you there?", "AssistantI was, all the time."]
+    )
     assert double.tickets[-1][:2] == (SESSION, CLIENT_TOKEN)
     assert double.session_requests == [{}]  # no session was opened a second time
 
@@ -85,25 +85,31 @@ async def test_a_network_that_comes_back_is_noticed_at_once(
     page: VoicePage, double: PageDouble
 ) -> None:
     await connected(page, double)
+    await page.page.evaluate(
+        """() => {
+          const start = window.setTimeout;
+          window.setTimeout = (what, ms, ...rest) =>
+            start(what, window.isPatient && ms >= 200 ? 3_600_000 : ms, ...rest);
+        }"""
+    )
     await page.page.context.set_offline(True)
+    await page.page.evaluate("window.isPatient = true")  # the back-off takes an hour
     await double.drop_clients()
     await page.wait_for_state("reconnecting")
-    await page.page.wait_for_timeout(4_500)  # the next attempts are seconds apart
+    await page.page.evaluate("window.isPatient = false")
 
     await page.page.context.set_offline(False)
     await double.client()
 
-    await page.page.wait_for_function(
-        "() => voicebridge.state === 'listening'", timeout=1_500
-    )
+    await page.wait_for_state("listening")
     page.complaints.clear()  # Chromium tells of the failed requests itself
 
 
 async def test_a_key_is_asked_for_once_and_remembered_only_if_wanted(
-    open_at: OpenPage, double: PageDouble
+    open_on_desk: OpenPage, double: PageDouble
 ) -> None:
     double.rest.api_key = "right"
-    async with open_at(double.url, locale="en-US") as page:
+    async with open_on_desk(double.url) as page:
         dialog = page.page.locator("#key")
         await page.start()
         await expect(dialog).to_be_visible()
@@ -139,12 +145,9 @@ async def test_the_track_leg_is_heard_and_can_be_chosen_in_mid_call(
     second = await double.client()
     await page.wait_for_state("listening")
 
-    await page.page.wait_for_function(
-        "() => voicebridge.stats().levels.speaker > -20", timeout=10_000
-    )
+    await page.page.wait_for_function("() => voicebridge.stats().levels.speaker > -20")
     await page.record()
-    await page.page.wait_for_timeout(500)
-    assert abs((await page.recording()).speaker[-4_800:]).max() > 0.2
+    await page.recording_when(lambda it: abs(it.speaker[-4_800:]).max(initial=0) > 0.2)
     stats = await page.stats()
     assert stats["channel"]["leg"] == stats["channel"]["thread"] == "track"
     assert len(second.tracks) == 1

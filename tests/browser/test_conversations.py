@@ -17,10 +17,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def shelf(open_at: OpenPage, double: PageDouble) -> AsyncIterator[Page]:
+async def shelf(open_on_desk: OpenPage, double: PageDouble) -> AsyncIterator[Page]:
     page_demo.furnish(double)
-    address = f"{double.url}#/conversations"
-    async with open_at(address, locale="en-US") as it:
+    async with open_on_desk(f"{double.url}#/conversations") as it:
         yield it.page
     assert it.complaints == []
 
@@ -121,9 +120,9 @@ async def test_earlier_words_are_fetched_and_the_place_is_kept(
 
 
 async def test_a_bridge_that_keeps_nothing_says_so(
-    open_at: OpenPage, double: PageDouble
+    open_on_desk: OpenPage, double: PageDouble
 ) -> None:
-    async with open_at(double.url, locale="en-US") as page:
+    async with open_on_desk(double.url) as page:
         await page.page.route(
             "**/api/conversations?*", lambda route: route.fulfill(status=404)
         )

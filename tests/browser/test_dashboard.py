@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.support import page_demo
 from tests.support.page_double import PageDouble
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_the_figures_of_the_bridge_are_shown_and_grow_old_visibly(
-    open_at: OpenPage, double: PageDouble
+    open_on_desk: OpenPage, double: PageDouble
 ) -> None:
     page_demo.furnish(double)
-    async with open_at(f"{double.url}#/dashboard", locale="en-US") as page:
+    async with open_on_desk(f"{double.url}#/dashboard") as page:
         tiles = page.page.locator("#tiles")
         await expect(tiles).to_contain_text("Live sessions3")
         await expect(tiles).to_contain_text("Errors2")
@@ -38,10 +37,10 @@ async def test_the_figures_of_the_bridge_are_shown_and_grow_old_visibly(
 
 
 async def test_a_session_is_ended_after_a_question(
-    open_at: OpenPage, double: PageDouble
+    open_on_desk: OpenPage, double: PageDouble
 ) -> None:
     page_demo.furnish(double)
-    async with open_at(f"{double.url}#/dashboard", locale="en-US") as page:
+    async with open_on_desk(f"{double.url}#/dashboard") as page:
         ends = page.page.locator("#panels .chip.danger")
         await page.page.get_by_role("button", name="End: harbour").click()
         await page.page.click("#ask-yes")
@@ -57,13 +56,19 @@ async def test_it_asks_for_a_key_and_stops_looking_when_it_is_left(
     page_demo.furnish(double)
     double.rest.api_key = "right"
     async with open_at(f"{double.url}#/dashboard", locale="en-US") as page:
+        await page.page.clock.install()
+        await page.page.reload()
         await page.page.fill("#key-value", "right")
         await page.page.keyboard.press("Enter")
         await expect(page.page.locator("#tiles .tile")).not_to_have_count(0)
+        looked = len(double.rest.bearers)
+        await page.page.clock.run_for(4_000)
+        await eventually(lambda: len(double.rest.bearers) >= looked + 3)
 
         await page.page.get_by_role("link", name="Conversations").click()
         await expect(page.page.locator("#shelf-list li")).to_have_count(5)
-        await asyncio.sleep(0.3)
+        await expect(page.page.locator("#shelf-list")).to_contain_text("Untitled")
+        await page.page.wait_for_load_state("networkidle")
         before = len(double.rest.bearers)
-        await asyncio.sleep(2.5)
+        await page.page.clock.run_for(20_000)
         assert len(double.rest.bearers) == before

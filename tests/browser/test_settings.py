@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.async_api import expect
 
-from tests.browser.conftest import OpenPage
-from tests.support.page_double import PageClient, PageDouble
+from tests.browser.conftest import OpenPage, connected
+from tests.support.page_double import PageDouble
 from tests.support.page_rest import INVITATION, SESSION
 from tests.support.sounds import RATE_HZ, rms_dbfs, tone
 from tests.support.voice_page import FakeMicrophone, VoicePage
 
+SOME_WAS_PLAYED = "() => voicebridge.stats().playout?.played > 4_800"
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def connected(page: VoicePage, double: PageDouble) -> PageClient:
-    await page.start()
-    client = await double.client()
-    await page.wait_for_state("listening")
-    return client
 
 
 async def switch(page: VoicePage, name: str) -> None:
@@ -85,21 +80,25 @@ async def test_with_push_to_talk_only_what_is_said_while_holding_is_heard(
     await switch(page, "pushToTalk")
     client = await connected(page, double)
     await client.wait_for("mute")
-    await asyncio.sleep(0.3)
-    silent = client.heard[-RATE_HZ // 10 :]
+    await client.wait_until(lambda: is_silent(client.heard) or None)
 
     await page.page.keyboard.down("Space")
-    await asyncio.sleep(0.4)
-    held = client.heard[-RATE_HZ // 10 :]
+    await client.wait_until(lambda: rms_dbfs(latest(client.heard)) > -40 or None)
     await page.page.keyboard.up("Space")
-    await asyncio.sleep(0.3)
-    released = client.heard[-RATE_HZ // 10 :]
+    await client.wait_until(lambda: is_silent(client.heard) or None)
 
-    assert not np.any(silent)
-    assert rms_dbfs(held) > -40
-    assert not np.any(released)
     said = [message["muted"] for message in client.said]
     assert said == [True, False, True]
+
+
+def latest(heard: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The last 100 ms; nothing while there is less."""
+    n = RATE_HZ // 10
+    return heard[-n:] if heard.size >= n else heard[:0]
+
+
+def is_silent(heard: NDArray[np.int16]) -> bool:
+    return latest(heard).size > 0 and not latest(heard).any()
 
 
 async def test_the_space_bar_types_a_space_into_the_text(
@@ -139,14 +138,13 @@ async def test_a_muted_assistant_is_not_heard_and_goes_on_talking(
     await page.record()
 
     await client.play(tone(0.4))
+    await page.page.wait_for_function(SOME_WAS_PLAYED)
     muted = (await page.recording()).speaker
     await page.page.click("#speaker-mute")
     await client.play(tone(0.4))
-    await asyncio.sleep(0.1)
-    both = (await page.recording()).speaker
 
     assert rms_dbfs(muted[RATE_HZ // 10 :]) < -60
-    assert rms_dbfs(both[muted.size :]) > -30
+    await page.recording_when(lambda it: rms_dbfs(it.speaker[muted.size :]) > -30)
 
 
 async def test_a_link_invites_others_into_the_conversation(

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, connected
 from tests.support import page_demo
-from tests.support.page_double import PageClient, PageDouble
+from tests.support.page_double import PageDouble
 from tests.support.page_rest import SESSION
 from tests.support.voice_page import VoicePage
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CLIENT = f"/api/realtime/session/{SESSION}/clients"
-
-
-async def connected(page: VoicePage, double: PageDouble) -> PageClient:
-    await page.start()
-    client = await double.client()
-    await page.wait_for_state("listening")
-    return client
 
 
 async def test_people_are_shown_and_the_one_who_speaks_stands_out(
@@ -55,10 +51,12 @@ async def test_somebody_else_is_muted_made_louder_and_taken_out(
     await page.page.click("#ask-no")
     await konrad.get_by_role("button", name="Take Konrad out").click()
     await page.page.click("#ask-yes")
-    await page.page.wait_for_function("() => !document.querySelector('#ask').open")
 
-    changes = [r for r in double.rest.requests if r[1].startswith(CLIENT)]
-    assert changes == [
+    def changes() -> list[Any]:
+        return [r for r in double.rest.requests if r[1].startswith(CLIENT)]
+
+    await eventually(lambda: len(changes()) == 3)
+    assert changes() == [
         ("PATCH", f"{CLIENT}/c-2", {"muted": True}),
         ("PATCH", f"{CLIENT}/c-2", {"volume": 2}),
         ("DELETE", f"{CLIENT}/c-2", None),
@@ -92,7 +90,7 @@ async def test_a_name_and_hearing_each_other_are_told_to_the_bridge(
     await expect(page.page.locator("#mix-minus")).not_to_be_checked()
 
     change = ("PATCH", f"/api/realtime/session/{SESSION}", {"mix_minus": False})
-    assert change in double.rest.requests
+    await eventually(lambda: change in double.rest.requests)
     await page.page.reload()
     await connected(page, double)
     assert double.tickets[-1][2] == "Grace"
@@ -113,7 +111,7 @@ async def test_a_phone_that_only_listens_opens_no_microphone(
         assert await page.page.is_disabled("#mute")
         await page.record()
         await client.play(page_demo.babble(0.3, 150))
-        assert abs((await page.recording()).speaker).max() > 0.02
+        await page.recording_when(lambda it: abs(it.speaker).max(initial=0) > 0.02)
         assert not client.heard.any()
 
 
@@ -152,7 +150,6 @@ async def test_a_recording_is_asked_for_and_everybody_sees_it(
 ) -> None:
     client = await connected(page, double)
     await page.page.click("#record")
-    await page.page.wait_for_timeout(50)
 
     client.send({"type": "recording", "on": True, "by": "Konrad"})
 
@@ -161,7 +158,7 @@ async def test_a_recording_is_asked_for_and_everybody_sees_it(
     )
     await expect(page.page.locator("#record")).to_have_attribute("aria-pressed", "true")
     path = f"/api/realtime/session/{SESSION}/recording"
-    assert ("POST", path, {"on": True}) in double.rest.requests
+    await eventually(lambda: ("POST", path, {"on": True}) in double.rest.requests)
 
 
 async def test_the_states_of_a_session_have_words(

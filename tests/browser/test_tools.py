@@ -5,18 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.conftest import connected
 from tests.support import page_demo
-from tests.support.page_double import PageClient, PageDouble
+from tests.support.page_double import PageDouble
 from tests.support.voice_page import VoicePage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def connected(page: VoicePage, double: PageDouble) -> PageClient:
-    await page.start()
-    client = await double.client()
-    await page.wait_for_state("listening")
-    return client
 
 
 async def test_a_tool_unfolds_to_what_it_got_did_and_gave(

@@ -188,7 +188,7 @@ async def test_a_broken_connection_is_replaced_without_a_hand_on_the_page(
     await page.wait_for_said("assistant", "As I was saying")
     await page.record()
     await second.play(tone(0.5))
-    assert rms_dbfs((await page.recording()).speaker) > -40
+    await page.recording_when(lambda it: rms_dbfs(it.speaker) > -40)
     assert await page.page.evaluate("window.nAsked") == 1
     assert await page.page.is_hidden("#problem")
 

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 ROOT = Path(__file__).parents[2]
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
 _ASK_AGAIN_S = 0.1
 
@@ -35,6 +35,15 @@ class BridgeProcess:
         ):
             answer: dict[str, Any] = await response.json()
             return answer
+
+    async def metric(self, sample: str) -> float:
+        """A line of /metrics by everything before its value; 0 where there is none."""
+        async with (
+            aiohttp.ClientSession(headers=self.headers) as http,
+            http.get(f"{self.url}metrics") as response,
+        ):
+            lines = (await response.text()).splitlines()
+        return next((float(it.split()[-1]) for it in lines if it.startswith(sample)), 0)
 
 
 @asynccontextmanager

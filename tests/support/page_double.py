@@ -39,7 +39,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; media-src 'self' blob:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 )
-WAIT_TIMEOUT_S = 10.0
+WAIT_TIMEOUT_S = 30.0
 CLIENT_TOKEN = "eyJ.client.token"
 
 Json = dict[str, Any]
@@ -198,11 +198,15 @@ class PageClient:
 
 
 class PageDouble:
-    """The server. Set `session_answer` or `sdp_answer` to answer with an error."""
+    """The server. Set `session_answer` to answer with an error."""
 
     def __init__(self) -> None:
         self.url = ""
         self.rest = PageRest()
+        self._pcs: list[RTCPeerConnection] = []
+        self._begin()
+
+    def _begin(self) -> None:
         self.session_requests: list[Json] = []
         self.tickets: list[tuple[str, str, str]] = []
         """Session id, bearer and name of every offer, in order."""
@@ -217,7 +221,12 @@ class PageDouble:
         self.newest: PageClient | None = None
         self.session_answer: tuple[int, Json] | None = None
         self.clients: asyncio.Queue[PageClient] = asyncio.Queue()
-        self._pcs: list[RTCPeerConnection] = []
+
+    async def begin_anew(self) -> None:
+        """Forget everything a test has set, and everybody who was connected."""
+        await self.drop_clients()
+        self.rest.begin_anew()
+        self._begin()
 
     @classmethod
     @asynccontextmanager
@@ -321,6 +330,9 @@ async def _security_headers(
     response = await handler(request)
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
+    if isinstance(response, web.FileResponse):
+        # The page does not change under a test: it need not be asked for again.
+        response.headers["Cache-Control"] = "max-age=3600"
     return response
 
 

@@ -49,6 +49,10 @@ class PageRest:
     bearers: list[str] = field(default_factory=list)
     """The credentials of every request, "" for none, in order."""
 
+    def begin_anew(self) -> None:
+        """As if nothing had been asked, kept or changed."""
+        vars(self).update(vars(PageRest()))
+
     def add_routes(self, app: web.Application) -> None:
         """Before the page's own catch-all."""
         session = "/api/realtime/session/{id}"

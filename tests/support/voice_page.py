@@ -6,11 +6,12 @@ the page plays is recorded inside the page, next to the microphone, on one audio
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import wave
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.async_api import (
     Browser,
+    BrowserContext,
     ConsoleMessage,
+    Error,
     Page,
     Playwright,
     TimeoutError,
+    expect,
 )
 
 CHROMIUM = Path("/usr/bin/chromium")
 RATE_HZ = 24_000
-PATIENCE_MS = 10_000
-"""How long a test waits for something the page should show."""
+Sound = NDArray[np.int16]
+PATIENCE_MS = 30_000
+"""How long a test waits for something the page should show, on any machine."""
+
+_LOOK_AGAIN_S = 0.1
 
 FLAGS = [
     "--no-sandbox",
@@ -45,6 +52,26 @@ FLAGS = [
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--allow-loopback-in-peer-connection",
 ]
+
+_REOPEN_MICROPHONE = """async () => {
+  const mode = document.querySelector("#setting-mode");
+  const devices = navigator.mediaDevices;
+  const ask = devices.getUserMedia.bind(devices);
+  const opened = new Promise((resolve) => {
+    devices.getUserMedia = (what) => {
+      devices.getUserMedia = ask;
+      const stream = ask(what);
+      stream.then(() => setTimeout(resolve));
+      return stream;
+    };
+  });
+  for (const now of ["listen", "both"]) {
+    mode.value = now;
+    mode.dispatchEvent(new Event("change"));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await opened;
+}"""
 
 _TAKE_RECORDING = """async () => {
   const { microphone, speaker } = await window.testRecorder.take();
@@ -75,7 +102,7 @@ class FakeMicrophone:
         self.path = path
         self.say(np.zeros(RATE_HZ, np.int16))
 
-    def say(self, *parts: NDArray[np.int16] | float) -> None:
+    def say(self, *parts: Sound | float) -> None:
         """Lay sounds (int16, 24 kHz) and pauses (seconds) one after the other."""
         sounds = [
             np.zeros(round(part * RATE_HZ), np.int16)
@@ -122,6 +149,14 @@ class VoicePage:
             talk = await self.page.inner_text("#transcript")
             raise AssertionError(f"{part!r} was not said, but:\n{talk}") from None
 
+    async def hear(self, microphone: FakeMicrophone, *parts: Sound | float) -> None:
+        """Let the microphone of a running call hear this from now on.
+
+        It is closed and opened again, as by a person who for a moment only listens.
+        """
+        microphone.say(*parts)
+        await self.page.evaluate(_REOPEN_MICROPHONE)
+
     async def text(self, selector: str) -> str:
         return (await self.page.inner_text(selector)).strip()
 
@@ -149,6 +184,13 @@ class VoicePage:
         }
         return Recording(**floats)
 
+    async def recording_when(self, probe: Callable[[Recording], bool]) -> Recording:
+        """Everything since `record`, as soon as the probe is content with it."""
+        async with asyncio.timeout(PATIENCE_MS / 1_000):
+            while not probe(taken := await self.recording()):  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_AGAIN_S)
+        return taken
+
     def _note_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.type}: {message.text}")
@@ -159,6 +201,7 @@ async def chromium(
     playwright: Playwright, microphone: FakeMicrophone
 ) -> AsyncIterator[Browser]:
     """A headless Chromium whose microphone is the given one."""
+    expect.set_options(timeout=PATIENCE_MS)
     browser = await playwright.chromium.launch(
         executable_path=CHROMIUM,
         headless=True,
@@ -176,7 +219,21 @@ async def open_page(
 ) -> AsyncIterator[VoicePage]:
     """The page at a URL in a context of its own (Playwright's context options)."""
     permissions = ["microphone"] if may_use_microphone else []
-    async with await browser.new_context(permissions=permissions, **context) as own:
-        page = VoicePage(await own.new_page())
-        await page.page.goto(url)
+    async with (
+        await browser.new_context(permissions=permissions, **context) as own,
+        page_of(own, url) as page,
+    ):
         yield page
+
+
+@asynccontextmanager
+async def page_of(context: BrowserContext, url: str) -> AsyncIterator[VoicePage]:
+    """The page at a URL in a context that lives longer and remembers nothing of it."""
+    page = VoicePage(await context.new_page())
+    await page.page.goto(url)
+    try:
+        yield page
+    finally:
+        with suppress(Error):  # the test has left the page itself
+            await page.page.evaluate("localStorage.clear()")
+        await page.page.close()

@@ -28,7 +28,7 @@ const MAX_UNSENT_BYTES = { raw: 4800, "pcm16.v1": 4840, "opus.v1": 900 };
 /**
  * @typedef {object} PumpEvents
  * @property {() => void} onopen
- * @property {() => void} onclose
+ * @property {(why: string) => void} onclose
  * @property {(text: string) => void} ontext a JSON message that came by this channel
  */
 
@@ -61,7 +61,7 @@ export class AudioPump {
     if (!channel.protocol) this.use("raw");
     channel.binaryType = "arraybuffer";
     channel.onopen = () => events.onopen();
-    channel.onclose = () => events.onclose();
+    channel.onclose = () => events.onclose("the audio channel closed");
     channel.onmessage = ({ data }) => {
       if (typeof data === "string") events.ontext(data);
       else this.#receive(data);
@@ -77,7 +77,8 @@ export class AudioPump {
     this.#codec = createFrameCodec(framing, {
       transmit: (message) => this.#transmit(message, MAX_UNSENT_BYTES[framing]),
       play: (pcm) => this.#playout.postMessage(pcm, [pcm]),
-      onerror: () => this.#events.onclose(), // a new connection begins anew
+      // A new connection begins anew.
+      onerror: () => this.#events.onclose("the codec failed"),
     });
   }
 

@@ -14,7 +14,7 @@ self.onmessage = ({ data }) => {
   if (data.type === "start") {
     pump = new AudioPump(data.channel, data.capture, data.playout, {
       onopen: () => self.postMessage({ type: "open" }),
-      onclose: () => self.postMessage({ type: "close" }),
+      onclose: (why) => self.postMessage({ type: "close", why }),
       ontext: (text) => self.postMessage({ type: "text", text }),
     });
   }

@@ -102,7 +102,7 @@ class WorkerLine {
     this.#worker = worker;
     worker.onmessage = ({ data }) => {
       if (data.type === "open") events.onopen();
-      if (data.type === "close") events.onclose();
+      if (data.type === "close") events.onclose(data.why);
       if (data.type === "text") events.ontext(data.text);
       if (data.type === "stats") this.stats = data.stats;
     };

@@ -21,8 +21,8 @@ import { Signaling } from "./signaling.js";
 const PING_EVERY_MS = 1_000;
 const MAX_UNANSWERED_PINGS = 4;
 const HELLO_TIMEOUT_MS = 5_000;
-/** How long an answer may take after the network or the device woke up. */
-const CHECK_TIMEOUT_MS = 1_500;
+/** How long an answer may take after the network or the device woke up: twice this. */
+const HALF_A_CHECK_MS = 750;
 
 const ICE_SERVERS_TIMEOUT_MS = 2_000;
 
@@ -53,7 +53,7 @@ export class Call {
   #unansweredPings = 0;
   /** @type {number | null} */ #rttMs = null;
   /** @type {Ticket | null} */ #ticket = null;
-  #isChecking = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #checking;
 
   /** @param {CallOptions} options */
   constructor(options) {
@@ -74,7 +74,7 @@ export class Call {
       leg,
       iceServers,
       onText: (text) => this.#receive(text),
-      onLost: () => this.#lose(),
+      onLost: (why) => this.#lose(why),
     });
     this.#peer = peer;
     try {
@@ -142,12 +142,13 @@ export class Call {
 
   /** Something happened that may have cut the connection: find out soon. */
   check() {
-    if (!this.#heartbeat || this.#abort.signal.aborted) return;
-    this.#isChecking = true;
-    this.#peer?.send({ type: "ping", t: performance.now() });
-    setTimeout(() => {
-      if (this.#isChecking) this.#lose();
-    }, CHECK_TIMEOUT_MS);
+    const isUnderWay = this.#checking !== undefined;
+    if (!this.#heartbeat || this.#abort.signal.aborted || isUnderWay) return;
+    this.#ping();
+    // In two steps: a page that was busy reads between them what has come meanwhile.
+    this.#checking = setTimeout(() => {
+      this.#checking = setTimeout(() => this.#lose("no answer to a check"), HALF_A_CHECK_MS);
+    }, HALF_A_CHECK_MS);
   }
 
   /** Say goodbye and close. Idempotent. */
@@ -155,6 +156,7 @@ export class Call {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort();
     clearInterval(this.#heartbeat);
+    clearTimeout(this.#checking);
     this.#peer?.close();
   }
 
@@ -178,9 +180,10 @@ export class Call {
     };
   }
 
-  #lose() {
+  /** @param {string} why for diagnostics */
+  #lose(why) {
     if (this.#abort.signal.aborted) return;
-    const failure = new CallFailure("connection_lost");
+    const failure = new CallFailure("connection_lost", { cause: why });
     if (this.#heartbeat) this.#options.onLost(failure);
     // While starting, whoever waits for the channels is told by their failing.
     else this.#peer?.fail(failure);
@@ -191,7 +194,8 @@ export class Call {
     const message = parseServerMessage(text);
     if (!message || this.#abort.signal.aborted) return;
     this.#unansweredPings = 0;
-    this.#isChecking = false;
+    clearTimeout(this.#checking);
+    this.#checking = undefined;
     if (message.type === "pong") {
       this.#rttMs = performance.now() - message.t;
       return;
@@ -221,10 +225,14 @@ export class Call {
 
   #beat() {
     if (this.#unansweredPings++ >= MAX_UNANSWERED_PINGS) {
-      this.#lose();
+      this.#lose("no answer to pings");
       return;
     }
     this.#peer?.refresh();
+    this.#ping();
+  }
+
+  #ping() {
     this.#peer?.send({ type: "ping", t: performance.now() });
   }
 }

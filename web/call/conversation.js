@@ -90,13 +90,20 @@ export class Conversation {
   }
 
   /**
-   * Put what was said before at the beginning; what is here already stays.
+   * Add what was said before, or meanwhile, each after what it followed. What is here
+   * already stays; what followed nothing that is here goes to the beginning.
    *
    * @param {Entry[]} past oldest first
    */
   recall(past) {
-    const known = new Set(this.entries.map((entry) => entry.key));
-    this.entries = [...past.filter(({ key }) => !known.has(key)), ...this.entries];
+    const entries = [...this.entries];
+    let at = 0;
+    for (const entry of past) {
+      const known = entries.findIndex(({ key }) => key === entry.key);
+      if (known < 0) entries.splice(at++, 0, entry);
+      else at = known + 1;
+    }
+    this.entries = entries;
   }
 
   /** @param {string} text what the user typed, shown before the bridge repeats it */

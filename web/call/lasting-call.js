@@ -45,6 +45,18 @@ const PASSING = new Set([
 /** Reasons for an end after which the bridge, or another like it, is there again. */
 const COMING_BACK = new Set(["shutdown", "draining", "worker_lost"]);
 
+/** For diagnostics: the latest. */
+const KEPT_LOSSES = 20;
+
+/**
+ * A connection that went, or an attempt that came to nothing.
+ *
+ * @typedef {object} Loss
+ * @property {number} atMs since the page was opened
+ * @property {string} code
+ * @property {unknown} why
+ */
+
 /**
  * @typedef {object} Figures
  * @property {number | null} rttMs round trip of a control message
@@ -86,6 +98,7 @@ export class LastingCall {
   #thinness = new ThinnessWatch();
   #attempt = -1; // that is waited for, while the connection is down
   #isTrying = false;
+  /** @type {Loss[]} */ #losses = [];
   #lookedAt = 0;
   #isOver = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
@@ -231,6 +244,7 @@ export class LastingCall {
       ...this.#call?.diagnostics,
       levels: this.levels,
       playout: this.#audio?.speaker.stats ?? null,
+      losses: this.#losses,
     };
   }
 
@@ -275,6 +289,8 @@ export class LastingCall {
    */
   #reconnect(failure, attempt) {
     if (this.#isOver) return;
+    const loss = { atMs: performance.now(), code: failure.code, why: failure.cause };
+    this.#losses = [...this.#losses, loss].slice(-KEPT_LOSSES);
     this.#call?.close();
     this.#audio?.speaker.flush();
     if (attempt >= BACK_OFF_MS.length || !PASSING.has(failure.code)) {
@@ -317,7 +333,7 @@ export class LastingCall {
   /** The same client by another way; nobody is told of a lost connection. */
   #changeLeg() {
     if (this.#attempt >= 0 || !this.#call) return;
-    this.#reconnect(new CallFailure("connection_lost"), 0);
+    this.#reconnect(new CallFailure("connection_lost", { cause: "another leg" }), 0);
   }
 
   /** Called with the figures; looks once a second. */
@@ -353,7 +369,7 @@ export class LastingCall {
    */
   #take(reason) {
     if (COMING_BACK.has(reason)) {
-      this.#reconnect(new CallFailure("connection_lost"), 0);
+      this.#reconnect(new CallFailure("connection_lost", { cause: reason }), 0);
     } else if (reason === "removed") {
       this.#end(new CallFailure("removed", { retryable: false }));
     } else {

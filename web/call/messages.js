@@ -14,7 +14,6 @@
  * @property {{kind: string}} [model]
  * @property {{framing?: import("../audio/framing.js").Framing}} [audio]
  * @property {{max_text_chars?: number}} [limits]
- * @property {{framing?: import("../audio/framing.js").Framing}} [audio]
  * @property {string} [name] how this client is shown to the others
  * @property {ClientMode} [mode]
  * @property {boolean} [resumed] this client was here before and is itself again

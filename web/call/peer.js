@@ -43,13 +43,13 @@ export class Peer {
    * @param {LegKind} parts.leg
    * @param {RTCIceServer[]} parts.iceServers
    * @param {(text: string) => void} parts.onText a JSON message came
-   * @param {() => void} parts.onLost the connection or a channel is gone
+   * @param {(why: string) => void} parts.onLost the connection or a channel is gone
    */
   constructor({ audio, leg, iceServers, onText, onLost }) {
     this.#open.promise.catch(() => {}); // may fail before anybody waits for it
     this.#pc = new RTCPeerConnection({ iceServers });
     this.#pc.onconnectionstatechange = () => {
-      if (this.#pc.connectionState === "failed") onLost();
+      if (this.#pc.connectionState === "failed") onLost("the connection failed");
     };
     const onopen = () => {
       if (++this.#nOpen === this.#nWanted) this.#open.resolve();
@@ -74,7 +74,7 @@ export class Peer {
     }
     this.#control = this.#pc.createDataChannel("control");
     this.#control.onopen = onopen;
-    this.#control.onclose = onLost;
+    this.#control.onclose = () => onLost("the control channel closed");
     this.#control.onmessage = ({ data }) => {
       if (typeof data === "string") onText(data);
     };

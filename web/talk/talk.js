@@ -143,6 +143,8 @@ export class Talk {
   start() {
     const { phase, isInvited, isResumable } = this.state;
     const isSame = phase === "idle" && (isInvited || isResumable);
+    // The last words before the page was left may not have been kept yet when it came.
+    this.#wasCutOff = isSame && isResumable;
     if (!isSame) {
       const { conversationId } = this.#options;
       this.#conversation = new Conversation();

@@ -105,6 +105,23 @@ test("what is recalled stands before, and what is here already stays", () => {
   assert.equal(talk.entries[1], here);
 });
 
+test("what was missed stands where it was said, what is new stays at the end", () => {
+  const talk = new Conversation();
+  const say = (item_id) =>
+    talk.transcribe({ role: "user", item_id, text: item_id, final: true });
+  ["one", "two", "five"].forEach(say);
+
+  const kept = ["zero", "one", "two", "three", "four"].map((item_id, i) =>
+    event(i + 1, "transcript", { role: "assistant", item_id, text: item_id }),
+  );
+  talk.recall(rememberedOf(kept).map(({ entry }) => entry));
+
+  assert.deepEqual(
+    talk.entries.map(({ key }) => key),
+    ["zero", "one", "two", "three", "four", "five"],
+  );
+});
+
 const figures = (rttMs, concealedMs = 0) => ({
   rttMs,
   bufferedMs: 40,
