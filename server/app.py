@@ -38,7 +38,7 @@ from server.http.recordings import router as recordings_router
 from server.http.reports import router as reports_router
 from server.http.sessions import router as sessions_router
 from server.http.stream import router as stream_router
-from server.media.protocol import HostEvent, RecordingPlan
+from server.media.protocol import HostEvent, RecordingPlan, SessionEnded
 from server.media_door import DEFAULT_BASE_URL, make_http_client, make_media_door
 from server.observability.catalogue import CATALOGUE
 from server.observability.exposition import exposition
@@ -268,7 +268,7 @@ class _Bridge:
                     grace_s=settings.session_grace_s,
                     join_timeout_s=settings.session_join_timeout_s,
                 ),
-                began=self._began,
+                witness=self,
                 recording_plan=_recording_plan(settings, self.store),
             )
             self.readiness = ReadinessProbe(
@@ -351,10 +351,23 @@ class _Bridge:
         if self.registry is not None:
             self.registry.on_host_event(event)
 
-    def _began(self, session: Session) -> None:
+    def began(self, session: Session) -> None:
+        """From the registry: a session is being opened."""
         assert self._chronicle is not None
         self._chronicle.began(session)
         self.measurements.began(session)
+
+    def opened(self, session: Session) -> None:
+        """From the registry: it can be joined."""
+        assert self._chronicle is not None
+        self._chronicle.opened(session)
+
+    def gave_up(self, session: Session, reason: str) -> None:
+        """From the registry: it never opened."""
+        assert self._chronicle is not None
+        never = SessionEnded(session.session_id, reason)
+        self._chronicle.on_host_event(never)
+        self.measurements.on_host_event(never)
 
     def metrics(self) -> bytes:
         """The body of /metrics: what was counted, and how things are now."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from server.media.protocol import (
     ClientJoined,
@@ -37,19 +37,11 @@ SOURCES = {
 """Who an event is from; transcripts say it themselves, all else is the controller's."""
 
 
-class Witness(Protocol):
-    """Who is told of sessions, beside the host's own events."""
-
-    def began(self, session: Session) -> None:
-        """A session is being opened; every event of it comes later."""
-
-    def on_host_event(self, event: HostEvent) -> None:
-        """From the media host."""
-
-
 @dataclass(slots=True)
 class _Known:
     session: Session
+    is_on_record: bool = False
+    """What never opened leaves no trace, not even a conversation."""
     state: SessionState = "live"
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Name and leg of those who are there, as last recorded."""
@@ -80,6 +72,16 @@ class Chronicle:
     def began(self, session: Session) -> None:
         """A session is being opened; every event of it comes later."""
         self._known[session.session_id] = _Known(session)
+
+    def opened(self, session: Session) -> None:
+        """It can be joined."""
+        known = self._known.get(session.session_id)
+        if known is not None and not known.is_on_record:
+            self._put_on_record(known)
+
+    def _put_on_record(self, known: _Known) -> None:
+        known.is_on_record = True
+        session = known.session
         config = session.info.config
         self._write_state(
             session,
@@ -99,6 +101,11 @@ class Chronicle:
         known = self._known.get(event.session_id)
         if known is None:
             return
+        if not known.is_on_record:
+            if isinstance(event, SessionEnded):
+                del self._known[event.session_id]
+                return
+            self._put_on_record(known)
         match event:
             case ConversationEvent():
                 self._remember(known, event)

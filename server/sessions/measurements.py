@@ -129,12 +129,13 @@ class Measurements:
         self._meter.add("model_cost_dollars", dollars, model=event.model)
 
     def _ended(self, event: SessionEnded) -> None:
-        self._meter.add("sessions_ended", reason=event.reason)
-        began_s = self._began_s.pop(event.session_id, None)
-        if began_s is not None:
-            self._meter.observe("session_seconds", self._clock() - began_s)
         for key in [k for k in self._quality if k[0] == event.session_id]:
             del self._quality[key]
+        began_s = self._began_s.pop(event.session_id, None)
+        if began_s is None:
+            return  # told twice: by the registry, and by the host
+        self._meter.add("sessions_ended", reason=event.reason)
+        self._meter.observe("session_seconds", self._clock() - began_s)
 
 
 def measure_workers(meter: Meter, statuses: Sequence[WorkerStatus]) -> None:

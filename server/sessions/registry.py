@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -22,21 +21,13 @@ from server.media.protocol import (
     ClientAnswer,
     ClientChange,
     HostEvent,
-    ModelChanged,
-    ParticipantsChanged,
-    RecordingChanged,
     RecordingPlan,
-    SessionEnded,
     SessionEnding,
-    SessionStateChanged,
     TextForTool,
-    ToolConfirmed,
-    ToolRequested,
 )
 from server.realtime.signalling import ModelEndpoint
 from server.sessions.caretaker import Caretaker
 from server.sessions.session import Session, SessionRequest
-from server.tools.builtin import TYPED_TOOL
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +37,19 @@ MAX_SEATS = 1_000
 
 _Conversation: TypeAlias = tuple[str, str]
 """Owner and conversation id: equal ids of two owners are two conversations."""
+
+
+class Witness(Protocol):
+    """Who is told of sessions, beside the media host's own events."""
+
+    def began(self, session: Session) -> None:
+        """A session is being opened; every event of it comes later."""
+
+    def opened(self, session: Session) -> None:
+        """It can be joined."""
+
+    def gave_up(self, session: Session, reason: str) -> None:
+        """It never opened. The media host may say so too, or never heard of it."""
 
 
 class ModelSource(Protocol):
@@ -86,10 +90,10 @@ class SessionRegistry:
         make_session: SessionFactory,
         limits: SessionLimits,
         *,
-        began: Callable[[Session], None] = lambda session: None,
+        witness: Witness,
         recording_plan: RecordingPlan | None = None,
     ) -> None:
-        self._began = began
+        self._witness = witness
         self._recording_plan = recording_plan
         self._host = host
         self._model = model
@@ -237,7 +241,7 @@ class SessionRegistry:
         if target == "voice":
             self._host.say(session_id, text)
         else:
-            self.on_host_event(TextForTool(session_id, client_id, target, text))
+            session.note(TextForTool(session_id, client_id, target, text))
 
     def confirm_tool(self, session: Session, call_id: str, *, approve: bool) -> None:
         """Yes or no to a tool call that waits for it.
@@ -311,31 +315,9 @@ class SessionRegistry:
             return
         if session.caretaker is not None:
             session.caretaker.on_event(event)
-        match event:
-            case ParticipantsChanged():
-                session.participants = event.participants
-                session.mix_minus = event.mix_minus
-            case RecordingChanged():
-                session.recording = event.on
-            case SessionStateChanged():
-                session.state = event.state
-            case ModelChanged():
-                session.use(voice=event.voice, model=event.model)
-            case ToolRequested():
-                session.executor.submit(event.call_id, event.name, event.arguments)
-            case ToolConfirmed() | TextForTool() if session.is_guest(event.client_id):
-                # The data channel has no other answer; the page offers guests neither.
-                logger.info("session %s: a guest decides nothing", session.session_id)
-            case ToolConfirmed():
-                by = session.name_of(event.client_id) or "a participant"
-                session.executor.confirm(event.call_id, event.approve, by)
-            case TextForTool():
-                tool = TYPED_TOOL[event.target]
-                session.executor.submit_typed(tool, event.text)
-            case SessionEnding():
-                self._forget(session)
-            case SessionEnded():
-                session.ended.set()
+        if isinstance(event, SessionEnding):
+            self._forget(session)
+        session.note(event)
 
     def _start(
         self, conversation_id: str, request: SessionRequest
@@ -409,15 +391,18 @@ class SessionRegistry:
         )
         session.owner = request.owner
         self._sessions[session_id] = session
-        self._began(session)
+        self._witness.began(session)
         session.caretaker = self._caretaker(session)
         try:
             await self._host.open(session.info, endpoint)
-        except BaseException:
+        except BaseException as exc:
             session.caretaker.close()
             del self._sessions[session_id]
+            reason = exc.code if isinstance(exc, BridgeError) else "cancelled"
+            self._witness.gave_up(session, reason)
             raise
         session.state = "live"
+        self._witness.opened(session)
         session.caretaker.opened()
         self._by_conversation[request.owner, conversation_id] = session
         return session

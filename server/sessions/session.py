@@ -1,18 +1,34 @@
 """One session as the front sees it: who it is, its tools, when it ends."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from server.auth.principal import LOCAL_OWNER
-from server.media.protocol import ConversationInfo, Participant, SessionState
+from server.media.protocol import (
+    ConversationInfo,
+    HostEvent,
+    ModelChanged,
+    Participant,
+    ParticipantsChanged,
+    RecordingChanged,
+    SessionEnded,
+    SessionState,
+    SessionStateChanged,
+    TextForTool,
+    ToolConfirmed,
+    ToolRequested,
+)
 from server.sessions.caretaker import Caretaker
 from server.sessions.lifecycle import Rules
 from server.sessions.prices import Prices
-from server.tools.builtin import Agent
+from server.tools.builtin import TYPED_TOOL, Agent
 from server.tools.executor import ToolExecutor
+
+logger = logging.getLogger(__name__)
 
 ShownState: TypeAlias = Literal["connecting"] | SessionState
 
@@ -67,10 +83,31 @@ class Session:
         """Tokens by kind so far, `responses` and `cost_usd`; empty before the first."""
         return self.caretaker.usage if self.caretaker is not None else {}
 
-    def use(self, *, voice: str, model: str) -> None:
-        """Another voice or model answers from now on."""
-        config = replace(self.info.config, voice=voice, model=model)
-        self.info = replace(self.info, config=config)
+    def note(self, event: HostEvent) -> None:
+        """Something happened in it."""
+        match event:
+            case ParticipantsChanged():
+                self.participants = event.participants
+                self.mix_minus = event.mix_minus
+            case RecordingChanged():
+                self.recording = event.on
+            case SessionStateChanged():
+                self.state = event.state
+            case ModelChanged(_, voice, model):
+                config = replace(self.info.config, voice=voice, model=model)
+                self.info = replace(self.info, config=config)
+            case ToolRequested():
+                self.executor.submit(event.call_id, event.name, event.arguments)
+            case ToolConfirmed() | TextForTool() if self.is_guest(event.client_id):
+                # The data channel has no other answer; the page offers guests neither.
+                logger.info("session %s: a guest decides nothing", self.session_id)
+            case ToolConfirmed():
+                by = self.name_of(event.client_id) or "a participant"
+                self.executor.confirm(event.call_id, event.approve, by)
+            case TextForTool():
+                self.executor.submit_typed(TYPED_TOOL[event.target], event.text)
+            case SessionEnded():
+                self.ended.set()
 
     def is_guest(self, client_id: str) -> bool:
         """Whether a browser came by invitation; an unknown one is taken for a guest.

@@ -176,6 +176,8 @@ async def test_each_failure_of_the_service_has_its_status_and_words(
     assert error["retryable"] is retryable
     assert words in error["message"]
     assert (await client.get("/healthz")).json()["sessions"] == 0
+    kept = (await client.get("/api/conversations")).json()
+    assert kept["conversations"] == [], "one for every attempt"
     for secret in (KEY, SECRET, "ice-ufrag"):
         assert secret not in response.text
         assert secret not in caplog.text

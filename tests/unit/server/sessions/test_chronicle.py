@@ -46,14 +46,17 @@ CONFIG = SessionConfig(
 class Listening:
     """A chronicle of one session, and what it recorded."""
 
-    def __init__(self, owner: str = "ada") -> None:
+    def __init__(self, owner: str = "ada", *, is_open: bool = True) -> None:
         self.records: list[Record] = []
         self.chronicle = Chronicle(
             self.records.append, node="n/0", boot="b1", now_ms=lambda: NOW_MS
         )
         info = ConversationInfo("s1", "c1", "openai", CONFIG)
         session = SimpleNamespace(session_id="s1", owner=owner, info=info)
-        self.chronicle.began(cast("Session", session))
+        self.session = cast("Session", session)
+        self.chronicle.began(self.session)
+        if is_open:
+            self.chronicle.opened(self.session)
 
     def after(self, *events: HostEvent) -> list[Record]:
         """What these events make it record."""
@@ -85,6 +88,27 @@ def test_a_session_is_on_record_before_anything_happens_in_it() -> None:
     assert (session.agent_name, session.voice) == ("Orchestrator", "marin")
     assert isinstance(started, EventRecord)
     assert (started.type, started.conversation_id) == ("session_started", "c1")
+
+
+def test_a_session_that_never_opened_leaves_no_trace() -> None:
+    """Not even an empty conversation, however often somebody tries."""
+    listening = Listening(is_open=False)
+
+    after = listening.after(SessionEnded("s1", "at_capacity"), words("late", 1))
+    listening.chronicle.opened(listening.session)
+
+    assert listening.records == after == []
+
+
+def test_what_comes_before_the_opening_is_told_is_not_lost() -> None:
+    listening = Listening(is_open=False)
+
+    records = listening.after(SessionStateChanged("s1", "recovering", "…"))
+    listening.chronicle.opened(listening.session)
+
+    kinds = [r.state if isinstance(r, SessionRecord) else "" for r in records]
+    assert kinds == ["live", "", "recovering"]
+    assert listening.records == records
 
 
 def test_a_transcript_grows_under_one_key_and_says_when_its_words_came() -> None:

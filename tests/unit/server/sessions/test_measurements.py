@@ -73,6 +73,7 @@ def test_a_scripted_call_is_counted_exactly(
         ClientLeft("s", "c1", "bye", 1),
         ClientLeft("s", "c2", "silent", 0),
         SessionEnded("s", "no_clients"),
+        SessionEnded("s", "told twice"),
     ):
         measurements.on_host_event(event)
     measurements.on_error("session_not_found")
