@@ -110,6 +110,10 @@ class Side(AbstractContextManager["Side"]):
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End bridge and relay. Idempotent."""
         self._stack.close()
 
     def _environment(self, model_url: str) -> dict[str, str]:

@@ -90,6 +90,8 @@ class Arena(AbstractContextManager["Arena"]):
             for side in sides:
                 side.measured.figures = side.hear("figures")
                 side.hear("closed")
+            with ThreadPoolExecutor(max_workers=len(sides)) as threads:
+                list(threads.map(Side.close, sides))  # else one waits for the other
             return {side.plan.name: side.measured for side in sides}
 
     def _side(self, plan: Plan, label: str) -> Side:
