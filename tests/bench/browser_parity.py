@@ -2,10 +2,13 @@
 
     python -m tests.bench.browser_parity [--network wifi-bad] [--calls 3]  (make parity)
 
-Chromium with the page, and the simulator, take turns at the same bridge, over the same
+First the page in Chromium calls, one call after the other (there is one microphone),
+then the simulator makes as many calls at once: at the same bridge, over the same
 network (a relay in front of it, `clean` by default), with the same questions at the
-same times. It lies beside the tests, because the page's driver (Playwright and its
-helpers) belongs to them and to nobody who only runs the bridge.
+same times. What other programs took meanwhile is told, and then nothing is decided.
+
+It lies beside the tests, because the page's driver (Playwright and its helpers) belongs
+to them and to nobody who only runs the bridge.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import numpy as np
 from playwright.async_api import async_playwright
 
 from loadtests.engine.programs import Child
+from loadtests.neighbours import Neighbours
 from loadtests.processes import BridgeProcess, get_json, simulate
 from reports import folder
 from reports.machine import this_machine, this_revision
@@ -47,8 +51,9 @@ from simulator.network import PRESETS
 from tests.bench.page_call import LEAD_S, call_by_page, figures
 from tests.support.voice_page import FakeMicrophone, chromium
 
-QUESTIONS = ("weather_oslo", "what_can_you_do", "how_are_you")
-PAUSE_S = 9.0
+QUESTIONS = ("how_are_you", "is_it_done", "what_did_they_say")
+PAUSE_S = 6.0
+"""The longest of their answers takes 3 s, after a second of thinking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 head="simulator",
                 rows=tuple(rows),
                 note=f"Medians over {options.calls} calls each, {len(questions)} "
-                "questions per call, taking turns. Grey: the limit.",
+                "questions per call. Grey: the limit.",
             ),
             TextBlock(
                 title="What is compared",
@@ -164,7 +169,6 @@ async def _measure(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
     by_page: list[dict[str, Any]] = []
     by_simulator: list[dict[str, Any]] = []
-    doubts: list[str] = []
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         bridge = stack.enter_context(
             BridgeProcess(log=out / "bridge.log", start_timeout_s=120.0)
@@ -180,7 +184,9 @@ async def _measure(
         scenario = Path(scratch) / "questions.json"
         scenario.write_text(json.dumps(_scenario(questions)))
         # The first call after a start loads what all others share.
-        _simulated(url, fake_url, scenario, questions[:1], Path(scratch) / "warm.jsonl")
+        warm = Path(scratch) / "warm.jsonl"
+        _simulated(url, fake_url, scenario, questions[:1], warm, 1)
+        neighbours = Neighbours()
         async with (
             async_playwright() as playwright,
             chromium(playwright, microphone) as browser,
@@ -192,16 +198,17 @@ async def _measure(
                 )
                 by_page.append(figures(page))
                 _say(f"call {call}/{options.calls} by the page", by_page[-1])
-                lines = out / f"simulated-{call}.jsonl"
-                line, summary = await asyncio.to_thread(
-                    _simulated, url, fake_url, scenario, questions, lines
-                )
-                by_simulator.append(simulated_figures(line))
-                doubts += summary["doubts"]
-                _say(f"call {call}/{options.calls} simulated", by_simulator[-1])
+        lines = out / "simulated.jsonl"
+        calls, summary = await asyncio.to_thread(
+            _simulated, url, fake_url, scenario, questions, lines, options.calls
+        )
+        doubts = [*summary["doubts"], *neighbours.doubts()]
+        for number, line in enumerate(calls, 1):
+            by_simulator.append(simulated_figures(line))
+            _say(f"call {number}/{options.calls} simulated", by_simulator[-1])
         network = get_json(f"{url}/_relay/v1")
         (out / "relay.json").write_text(json.dumps(network, indent=1))
-    return by_page, by_simulator, list(dict.fromkeys(doubts))
+    return by_page, by_simulator, doubts
 
 
 def _scenario(questions: Sequence[str]) -> dict[str, Any]:
@@ -214,16 +221,21 @@ def _scenario(questions: Sequence[str]) -> dict[str, Any]:
 
 
 def _simulated(
-    url: str, fake_url: str, scenario: Path, questions: Sequence[str], lines: Path
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    url: str,
+    fake_url: str,
+    scenario: Path,
+    questions: Sequence[str],
+    lines: Path,
+    n_calls: int,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     _, calls, summary = simulate(
         url,
-        sessions=1,
+        sessions=n_calls,
         seconds=LEAD_S / 2 + len(questions) * (PAUSE_S + 2.0),
         out=lines,
         arguments=["--scenario", str(scenario), "--fake-url", fake_url, "--detail"],
     )
-    return calls[0], summary
+    return calls, summary
 
 
 def simulated_figures(line: dict[str, Any]) -> dict[str, Any]:
