@@ -9,6 +9,7 @@ from reports.model import (
     CallBlock,
     Check,
     ComparisonBlock,
+    Distribution,
     FiguresBlock,
     LoadBlock,
     Outcome,
@@ -20,9 +21,12 @@ from reports.model import (
 from reports.texts import (
     ABSENT,
     change_text,
+    doubts_text,
+    leading_words,
     machine_text,
     number,
     side_text,
+    verdict_text,
     when_text,
 )
 
@@ -32,14 +36,11 @@ _SIGNS = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.UNDECIDED: "❔"}
 def render(run: Run) -> str:
     """The summary: verdict, doubts, figures as tables. What was not measured shows a
     dash, never a zero."""
-    lines = [
-        f"## {_SIGNS[run.verdict.outcome]} {_text(run.title)}",
-        "",
-        f"**{_text(run.verdict.words)}**",
-        "",
-    ]
-    lines += [f"- ⚠️ {_text(doubt)}" for doubt in run.doubts]
-    lines += [""] if run.doubts else []
+    words, more = leading_words(run.verdict.words)
+    lines = [f"## {_SIGNS[run.verdict.outcome]} {_text(run.title)}", ""]
+    lines += [f"**{_text(words)}**{_text(f' {more}')}", ""]
+    _, doubts = doubts_text(run)
+    lines += [*(f"- ⚠️ {_text(doubt)}" for doubt in doubts), *([""] if doubts else [])]
     for block in run.blocks:
         lines += _block(block)
     bad = [c for c in run.checks if c.outcome is not Outcome.PASS]
@@ -64,7 +65,7 @@ def _block(block: Block) -> list[str]:
                     *(
                         ABSENT
                         if cell is None or cell.p50 is None
-                        else f"{number(cell.p50)} / {number(cell.p95)}"
+                        else f"{number(cell.p50)} / {_far(cell)}"
                         for cell in row.cells
                     ),
                 ]
@@ -108,7 +109,7 @@ def _block(block: Block) -> list[str]:
                     side_text(row, row.base),
                     side_text(row, row.head),
                     change_text(row),
-                    row.verdict.value,
+                    verdict_text(row),
                 ]
                 for row in block.rows
             ]
@@ -123,6 +124,11 @@ def _block(block: Block) -> list[str]:
             return [f"### {_text(block.title)}", "", *defects, ""]
         case _:
             return []
+
+
+def _far(cell: Distribution) -> str:
+    """The end that counts."""
+    return number(cell.p95) if cell.p5 is None else f"{number(cell.p5)} (p5)"
 
 
 def _unit(cells: Iterable[object]) -> str:

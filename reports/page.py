@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from reports import plots
+from reports import call_plot, comparison_plot, figure_plots
 from reports.model import (
     Block,
     CallBlock,
@@ -34,9 +34,12 @@ from reports.style import STYLE
 from reports.texts import (
     ABSENT,
     change_text,
+    doubts_text,
+    leading_words,
     machine_text,
     number,
     side_text,
+    verdict_text,
     when_text,
 )
 
@@ -45,6 +48,7 @@ _WORDS = {
     Outcome.FAIL: "Not good",
     Outcome.UNDECIDED: "Undecided",
 }
+NOTHING = '<p class="absent">Nothing was measured here.</p>'
 _SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.UNDECIDED: "?"}
 _CHANGES = {
     Change.WORSE: "fail",
@@ -64,7 +68,7 @@ def render(run: Run) -> str:
     body = "\n".join(
         [
             _head(run),
-            _doubts(run.doubts),
+            _doubts(run),
             _headlines(run.headlines),
             *(_block(block, n) for n, block in enumerate(run.blocks)),
             _checks(run.checks),
@@ -83,6 +87,7 @@ def render(run: Run) -> str:
 
 def _head(run: Run) -> str:
     outcome = run.verdict.outcome
+    words, more = leading_words(run.verdict.words)
     facts = [("machine", _machine(run.machine)), ("when", when_text(run))]
     if run.revision is not None:
         code = run.revision.commit[:12]
@@ -94,7 +99,9 @@ def _head(run: Run) -> str:
     return (
         f'<header class="{outcome}">\n<p class="title">{escape(run.title)}</p>\n'
         f'<h1><span class="badge {outcome}">{_SIGNS[outcome]} {_WORDS[outcome]}</span> '
-        f"{escape(run.verdict.words)}</h1>\n<dl>{listed}</dl>\n</header>"
+        f"{escape(words)}</h1>\n"
+        + (f'<p class="more">{escape(more)}</p>\n' if more else "")
+        + f"<dl>{listed}</dl>\n</header>"
     )
 
 
@@ -102,14 +109,12 @@ def _machine(machine: Machine) -> str:
     return escape(machine_text(machine))
 
 
-def _doubts(doubts: Iterable[str]) -> str:
+def _doubts(run: Run) -> str:
+    title, doubts = doubts_text(run)
     found = "".join(f"<li>{escape(doubt)}</li>" for doubt in doubts)
     if not found:
         return ""
-    return (
-        '<section class="doubts"><h2>What is unreliable, and why</h2>'
-        f"<ul>{found}</ul></section>"
-    )
+    return f'<section class="doubts"><h2>{title}</h2><ul>{found}</ul></section>'
 
 
 def _headlines(headlines: Iterable[Headline]) -> str:
@@ -128,15 +133,15 @@ def _block(block: Block, number: int) -> str:
         case FiguresBlock():
             inner = _figures(block)
         case CdfBlock():
-            inner = _plot(plots.cdf(block, ident))
+            inner = _plot(figure_plots.cdf(block, ident))
         case WaterfallBlock():
-            inner = _plot(plots.waterfall(block, ident))
+            inner = _plot(figure_plots.waterfall(block, ident))
         case LoadBlock():
-            inner = _plot(plots.load(block, ident))
+            inner = _plot(figure_plots.load(block, ident))
         case CallBlock():
-            inner = _plot(plots.call(block, ident)) + _list(block.defects)
+            inner = _plot(call_plot.call(block, ident)) + _list(block.defects)
         case HistoryBlock():
-            inner = _plot(plots.history(block, ident))
+            inner = _plot(figure_plots.history(block, ident))
         case ComparisonBlock():
             inner = _comparison(block, ident)
         case TableBlock():
@@ -148,8 +153,8 @@ def _block(block: Block, number: int) -> str:
     return f"<section><h2>{escape(block.title)}</h2>{inner}{tail}</section>"
 
 
-def _plot(svg: str) -> str:
-    return f'<div class="plot">{svg}</div>'
+def _plot(svg: str | None) -> str:
+    return f'<div class="plot">{svg}</div>' if svg else NOTHING
 
 
 def _list(items: Iterable[str]) -> str:
@@ -159,6 +164,8 @@ def _list(items: Iterable[str]) -> str:
 
 def _figures(block: FiguresBlock) -> str:
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in block.columns)
+    if not block.rows:
+        return NOTHING
     rows = "".join(
         f'<tr><th scope="row">{escape(row.label)}'
         f"<small>{escape(row.meaning)}</small></th>"
@@ -177,6 +184,8 @@ def _cell(cell: Distribution | None) -> str:
         title = f' title="{escape(reason)}"' if reason else ""
         return f'<td class="absent"{title}>{ABSENT}</td>'
     fine = f"p95 {number(cell.p95)}, max {number(cell.max)} · n {cell.n}"
+    if cell.p5 is not None:
+        fine = f"p5 {number(cell.p5)} · n {cell.n}"
     range_ = ""
     if cell.low is not None and cell.high is not None:
         range_ = f'<small class="range">{number(cell.low)}–{number(cell.high)}</small>'
@@ -188,7 +197,7 @@ def _cell(cell: Distribution | None) -> str:
 
 
 def _comparison(block: ComparisonBlock, ident: str) -> str:
-    svg = plots.comparison(block, ident)
+    svg = comparison_plot.comparison(block, ident)
     rows = "".join(_compared(row) for row in block.rows)
     head = "".join(
         f'<th scope="col">{escape(text)}</th>'
@@ -205,7 +214,7 @@ def _compared(row: ComparisonRow) -> str:
     sides = "".join(
         f"<td>{escape(side_text(row, side))}</td>" for side in (row.base, row.head)
     )
-    tag = f'<span class="tag {_CHANGES[row.verdict]}">{row.verdict.value}</span>'
+    tag = f'<span class="tag {_CHANGES[row.verdict]}">{verdict_text(row)}</span>'
     return (
         f'<tr><th scope="row">{escape(row.label)}<small>{escape(row.words)}</small>'
         f"</th>{sides}<td>{escape(change_text(row))}</td><td>{tag}</td></tr>"

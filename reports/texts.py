@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from reports.model import ComparisonRow, Machine, Run
+from reports.model import Change, ComparisonRow, Machine, Outcome, Run
 
 ABSENT = "–"
+LEADING_LETTERS = 130
+"""What a reader takes in at a glance: three lines of a page's first heading."""
 
 
 def number(value: float | None) -> str:
@@ -45,6 +47,38 @@ def change_text(row: ComparisonRow) -> str:
         low, high = row.low * scale, row.high * scale
         text += f" ({low:+.{digits}f} … {high:+.{digits}f})"
     return text
+
+
+def verdict_text(row: ComparisonRow) -> str:
+    """What a row came to. Two ways to measure differ or do not; neither is worse."""
+    if row.group != "parity":
+        return row.verdict.value
+    if not row.practical:
+        return "for information"
+    if row.verdict is Change.NONE:
+        return "within its limit"
+    return "undecided" if row.verdict is Change.UNDECIDED else "differs"
+
+
+def leading_words(words: str) -> tuple[str, str]:
+    """A verdict as one line for a large font, and the rest of it, "" mostly."""
+    if len(words) <= LEADING_LETTERS:
+        return words, ""
+    for mark in (". ", "; ", ": ", ", "):
+        at = words.rfind(mark, LEADING_LETTERS // 3, LEADING_LETTERS)
+        if at > 0:
+            rest = words[at + len(mark) :]
+            return f"{words[:at]}.", rest[0].upper() + rest[1:]
+    return words, ""
+
+
+def doubts_text(run: Run) -> tuple[str, tuple[str, ...]]:
+    """Why a run is not to be trusted, or not decided: a title and sentences; none
+    where it is both."""
+    if run.doubts or run.verdict.outcome is not Outcome.UNDECIDED:
+        return "What is unreliable, and why", run.doubts
+    open_ = (check for check in run.checks if check.outcome is Outcome.UNDECIDED)
+    return "What is undecided, and why", tuple(f"{c.name}: {c.words}" for c in open_)
 
 
 def machine_text(machine: Machine) -> str:

@@ -236,3 +236,19 @@ def test_what_the_simulator_did_not_write_is_refused_in_words(
 def test_lines_without_a_summary_are_refused() -> None:
     with pytest.raises(ValueError, match="summary"):
         lines_at_load([call_line(0)])
+
+
+def test_of_intelligibility_the_low_end_is_told_by_its_name() -> None:
+    stoi = {"n": 4, "p50": 0.99, "p5": 0.81, "min": 0.8}
+    html = page.render(run_of(call_line(), summary_line(answer_stoi=stoi)))
+
+    assert "p5 0.81 · n 4" in html
+
+
+def test_a_figure_beyond_its_limit_is_named_in_the_verdict() -> None:
+    late = {"n": 2, "p50": 2_500.0, "p95": 2_600.0, "p99": 2_600.0, "max": 2_600.0}
+    run = run_of(call_line(), summary_line(connect_ms=late))
+
+    assert run.verdict.words == (
+        "Every call was answered, but connect: p95 2,600 ms, limit 2,000 ms."
+    )

@@ -13,9 +13,25 @@ import pytest
 
 from reports import folder, junit, markdown, page
 from reports.__main__ import main
-from reports.model import Outcome, Verdict
+from reports.model import (
+    Block,
+    CallBlock,
+    CdfBlock,
+    Change,
+    ComparisonBlock,
+    ComparisonRow,
+    FiguresBlock,
+    Lane,
+    LoadBlock,
+    LoadPoint,
+    LoadSeries,
+    Moment,
+    Outcome,
+    Verdict,
+)
 from tests.unit.reports.runs import NASTY, whole_run
 
+LANES = (Lane(name="mouth", label="mouth", step_s=0.5, peaks=(0, 9, 4)),)
 VOID = {"meta", "link", "br", "img", "input"}
 
 
@@ -89,6 +105,99 @@ def test_what_is_unreliable_is_told_with_its_reason() -> None:
 
     assert "the fake was 30 ms late" in page.render(run)
     assert "- ⚠️ the fake was 30 ms late" in markdown.render(run)
+
+
+def test_what_is_undecided_is_told_although_nothing_is_unreliable() -> None:
+    undecided = Verdict(outcome=Outcome.UNDECIDED, words="Who knows.")
+    run = whole_run(verdict=undecided, doubts=())
+
+    assert "<li>noise: too noisy</li>" in page.render(run)
+    assert "- ⚠️ noise: too noisy" in markdown.render(run)
+
+
+def test_of_a_long_verdict_the_first_heading_is_what_a_glance_takes_in() -> None:
+    reasons = "; ".join(f"reason {n} of many" for n in range(20))
+    verdict = Verdict(outcome=Outcome.FAIL, words=f"It fails: {reasons}.")
+    html = page.render(whole_run(verdict=verdict))
+
+    heading = re.sub(r"<[^>]*>", "", html[html.index("<h1>") : html.index("</h1>")])
+    assert len(heading) < 150
+    assert heading.endswith("reason 5 of many.")
+    assert "Reason 6 of many; reason 7" in html[html.index("</h1>") :]
+
+
+def drawn(block: Block) -> str:
+    return page.render(whole_run(blocks=(block,)))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        CdfBlock(title="Curve", series=()),
+        FiguresBlock(title="Figures", columns=("1 session",), rows=()),
+    ],
+)
+def test_where_nothing_was_measured_words_say_so(block: Block) -> None:
+    html = drawn(block)
+
+    assert "Nothing was measured here." in html
+    assert "<svg" not in html
+
+
+def test_a_cost_at_one_load_is_a_bar_that_names_the_load() -> None:
+    points = {"ours": 11.3, "another": 49.8}
+    series = tuple(
+        LoadSeries(label=name, points=(LoadPoint(x=10, value=value),))
+        for name, value in points.items()
+    )
+    html = drawn(LoadBlock(title="Cost", series=series))
+
+    assert "% of a core, at 10 sessions" in html
+    assert all(text in html for text in ("ours", "another", "11.3", "49.8"))
+
+
+def test_marks_close_to_each_other_share_one_label() -> None:
+    gaps = tuple(
+        Moment(at_s=at_s, label=f"gap {ms} ms", kind="defect")
+        for at_s, ms in ((4.0, 60), (4.05, 55), (9.0, 70))
+    )
+    html = drawn(CallBlock(title="A call", seconds=12, lanes=LANES, moments=gaps))
+
+    assert "gap 60 ms, gap 55 ms" in html
+    assert "gap 70 ms" in html
+
+
+def parity(label: str, change: float, practical: float | None) -> ComparisonRow:
+    return ComparisonRow(
+        name=label,
+        label=label,
+        group="parity",
+        unit="ms",
+        base=1,
+        head=1 + change,
+        change=change,
+        practical=practical,
+        verdict=Change.CHANGED if abs(change) > (practical or 1e9) else Change.NONE,
+    )
+
+
+def test_two_ways_to_measure_differ_or_not_each_by_its_own_limit() -> None:
+    """What has no limit is for information and does not squeeze the plot."""
+    rows = (
+        parity("within", 10, 15),
+        parity("far off", 900, 40),
+        parity("no limit", 3_594, None),
+    )
+    block = ComparisonBlock(title="Both", base="page", head="simulator", rows=rows)
+    html = drawn(block)
+
+    plot = html[html.index("<svg") : html.index("</svg>")]
+    assert "times its limit" in plot
+    assert "far off" in plot
+    assert "no limit" not in plot
+    for verdict in ("within its limit", "differs", "for information"):
+        assert f">{verdict}</span>" in html
+        assert f"| {verdict} |" in markdown.render(whole_run(blocks=(block,)))
 
 
 def test_junit_counts_failures_and_skips_what_is_undecided() -> None:
