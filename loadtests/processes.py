@@ -109,13 +109,6 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
         self._folder = tempfile.TemporaryDirectory(
             prefix="voicebridge-bench-", ignore_cleanup_errors=True
         )
-        environment = {k: v for k, v in os.environ.items() if k not in OF_THE_USER}
-        environment["XDG_DATA_HOME"] = self._folder.name
-        # Only programs speak here: nobody's CPU goes to recognising people.
-        environment["FAKE_OPENAI_FREE_SPEECH"] = "0"
-        environment |= self._environment
-        paths = [str(self._top or TOP), environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         sink = self._log.open("wb") if self._log else subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(
@@ -124,7 +117,7 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
                     *("--host", "127.0.0.1", "--port", str(self.port)),
                     *self._arguments,
                 ],
-                env=environment,
+                env=self.child_environment(self._folder.name),
                 cwd=self._folder.name,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -142,6 +135,17 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+    def child_environment(self, folder: str) -> dict[str, str]:
+        """What the bridge is started with, its data in a folder of its own."""
+        found = {k: v for k, v in os.environ.items() if k not in OF_THE_USER}
+        found["XDG_DATA_HOME"] = folder
+        # Only programs speak here: nobody's CPU goes to recognising people.
+        found["FAKE_OPENAI_FREE_SPEECH"] = "0"
+        found |= self._environment
+        paths = [str(self._top or TOP), found.get("PYTHONPATH", "")]
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        return found
 
     def health(self) -> dict[str, Any]:
         """What /healthz says now."""

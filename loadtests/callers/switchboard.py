@@ -21,6 +21,7 @@ from loadtests.callers.wire import (
     Talking,
 )
 from simulator.bridge_api import CallFailedError, Deadlines
+from simulator.capture import ClockHealth
 from simulator.conversation import CallTerms, Conversation, Line, call_plans
 from simulator.machine import CpuReading
 from simulator.parcel import Parcel
@@ -130,7 +131,10 @@ class Switchboard:
             del self._live[order.id]
         was_hung_up = order.id in self._hung_up
         parcels = [call.parcel() for call in calls]
-        doubts = [self._doubts(parcel, before) for parcel in parcels]
+        health = self._line.clock.health
+        doubts = [
+            call_doubts(parcel, health, self._waits, before) for parcel in parcels
+        ]
         await asyncio.sleep(SETTLE_S)
         await self._analyst.take(
             order.id,
@@ -153,20 +157,29 @@ class Switchboard:
                 self._fake_url = model.get("fake_url")
         return self._fake_url
 
-    def _doubts(self, parcel: Parcel, before: CpuReading) -> list[str]:
-        now, health = CpuReading.now(), self._line.clock.health
-        doubts = GeneratorHealth(
-            lateness_ms=percentiles(parcel.record.mouth.lateness_ms),
-            loop_lag_ms=percentiles(health.loop_lag_since(before.at_s)),
-            stolen_percent=before.stolen_percent(now),
-            cpu_percent=before.own_percent(now),
-        ).doubts()
-        wait_ms = self._waits.longest_ms(before.at_s)
-        if wait_ms > STALL_MS:
-            doubts.append(
-                f"the bridge waited {wait_ms:.0f} ms for a core (> {STALL_MS:g})"
-            )
-        return doubts
+
+def call_doubts(
+    parcel: Parcel, health: ClockHealth, waits: CoreWaits, before: CpuReading
+) -> list[str]:
+    """Why the figures of a call that has just ended say nothing about the bridge.
+
+    Args:
+        parcel: the call.
+        health: how well this process kept time.
+        waits: how long the bridge had to wait for a core.
+        before: the machine when the call began.
+    """
+    now = CpuReading.now()
+    doubts = GeneratorHealth(
+        lateness_ms=percentiles(parcel.record.mouth.lateness_ms),
+        loop_lag_ms=percentiles(health.loop_lag_since(before.at_s)),
+        stolen_percent=before.stolen_percent(now),
+        cpu_percent=before.own_percent(now),
+    ).doubts()
+    wait_ms = waits.longest_ms(before.at_s)
+    if wait_ms > STALL_MS:
+        doubts.append(f"the bridge waited {wait_ms:.0f} ms for a core (> {STALL_MS:g})")
+    return doubts
 
 
 def scenario_of(order: PlaceCall) -> Scenario:
