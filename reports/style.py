@@ -4,7 +4,7 @@ STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f27;--muted:#5f6876;--grid:#dfe3ea;
 --card:#fff;--bg:#f4f5f8;--s1:#2f6fdb;--s2:#0e9f8e;--s3:#d9822b;--s4:#8a5cd6;
 --s5:#c2417c;--s6:#6b7a8f;--good:#15803d;--bad:#c62828;--warn:#b7791f;
---shade:#0004;--good-bg:#e5f5ea;--bad-bg:#fdeaea;--warn-bg:#fff4dc}
+--shade:#0002;--good-bg:#e5f5ea;--bad-bg:#fdeaea;--warn-bg:#fff4dc}
 @media screen and (prefers-color-scheme:dark){:root{--ink:#e7eaf0;--muted:#9aa4b4;
 --grid:#333a46;--card:#1b1f27;--bg:#12151b;--s1:#74a6ff;--s2:#43cdb9;--s3:#f0a55c;
 --s4:#b795f5;--s5:#ee83b3;--s6:#9fb0c6;--good:#56c77c;--bad:#ff7b74;--warn:#e6b450;
@@ -36,7 +36,7 @@ overflow-wrap:anywhere;color:var(--ink)}
 code{font:.92em ui-monospace,"DejaVu Sans Mono",monospace}
 .doubts{background:var(--warn-bg);border-color:var(--warn)}
 .doubts ul{margin:0;padding-left:1.2em}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(132px,1fr));gap:12px;
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(220px,1fr));gap:12px;
 background:none;border:0;padding:0}
 .tile{background:var(--card);border:1px solid var(--grid);border-radius:12px;
 padding:13px 15px}
@@ -64,7 +64,7 @@ thead th{border-top:0;color:var(--muted);font-size:.82rem;vertical-align:bottom}
 tbody th{min-width:13em}
 td strong{font-weight:650}
 th small,td small{display:block;color:var(--muted);font-size:.78rem;line-height:1.35}
-td small{white-space:nowrap}td .range{display:inline;margin-left:.5em}
+td small{white-space:nowrap}td .range{display:inline;margin-left:.5em;white-space:nowrap}
 .compare td{white-space:nowrap}.absent{color:var(--muted)}
 .defects{margin:.7em 0 0;padding-left:1.2em;color:var(--bad)}
 details summary{cursor:pointer}summary h2{display:inline;margin-right:.4em}
@@ -75,7 +75,7 @@ a{color:var(--s1)}
 @media (max-width:600px){main{padding:12px 10px 32px}
 header,section{padding:14px;border-radius:10px}.tiles{padding:0;
 grid-template-columns:1fr 1fr}h1{font-size:1.2rem}.tile strong{font-size:1.3rem}
-tbody th{min-width:8.5em}td small{white-space:normal}.plot svg{min-width:540px}}
+tbody th{min-width:8.5em}.figures th{width:45%}td small{white-space:normal}.plot svg{min-width:540px}}
 @media print{body{background:#fff;font-size:12px}main{max-width:none;padding:0}
 section,header{break-inside:avoid;padding:10px 14px}h2{break-after:avoid}
 .plot,.scroll{overflow:visible;background:none}.plot svg{min-width:0}
