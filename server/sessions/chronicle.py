@@ -15,6 +15,7 @@ from server.media.protocol import (
     ParticipantsChanged,
     RecordingTrack,
     SessionEnded,
+    SessionEnding,
     SessionStateChanged,
     UsageReported,
 )
@@ -104,7 +105,8 @@ class Chronicle:
         if not known.is_on_record:
             if isinstance(event, SessionEnded):
                 del self._known[event.session_id]
-                return
+            if isinstance(event, SessionEnding | SessionEnded):
+                return  # it never opened
             self._put_on_record(known)
         match event:
             case ConversationEvent():

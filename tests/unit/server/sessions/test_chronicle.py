@@ -17,6 +17,7 @@ from server.media.protocol import (
     ParticipantsChanged,
     RecordingTrack,
     SessionEnded,
+    SessionEnding,
     SessionStateChanged,
     UsageReported,
 )
@@ -94,7 +95,11 @@ def test_a_session_that_never_opened_leaves_no_trace() -> None:
     """Not even an empty conversation, however often somebody tries."""
     listening = Listening(is_open=False)
 
-    after = listening.after(SessionEnded("s1", "at_capacity"), words("late", 1))
+    after = listening.after(
+        SessionEnding("s1", "closed"),
+        SessionEnded("s1", "at_capacity"),
+        words("late", 1),
+    )
     listening.chronicle.opened(listening.session)
 
     assert listening.records == after == []
