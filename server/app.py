@@ -32,6 +32,7 @@ from server.http.ice import router as ice_router
 from server.http.metrics import router as metrics_router
 from server.http.operations import router as operations_router
 from server.http.page import SecurityHeaders, mount_page
+from server.http.realtime import TOKEN_HEADERS
 from server.http.realtime import router as realtime_router
 from server.http.recordings import of_conversation as conversation_recordings_router
 from server.http.recordings import router as recordings_router
@@ -45,7 +46,7 @@ from server.observability.exposition import exposition
 from server.observability.meter import Meter
 from server.observability.process import machine_usage, usage, usage_of, usage_with
 from server.observability.tracing import Tracing
-from server.readiness import ModelProbe, ReadinessProbe, Remembered
+from server.readiness import ModelProbe, ReadinessProbe, Remembered, mcp_checks
 from server.realtime.signalling import ModelEndpoint
 from server.session_maker import SessionMaker, SessionParts
 from server.sessions.chronicle import Chronicle
@@ -133,7 +134,7 @@ def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastA
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
-            expose_headers=["X-Voicebridge-*", "Retry-After"],
+            expose_headers=[*TOKEN_HEADERS, "Retry-After"],
         )
     app.add_middleware(SecurityHeaders)
     http_errors.install(app)
@@ -259,6 +260,7 @@ class _Bridge:
                         self._fake,
                         kit,
                         self.store.queries,
+                        self.store.writer,
                         self._prices,
                         self.measurements.on_tool,
                     ),
@@ -277,6 +279,7 @@ class _Bridge:
                     "sessions": self._check_sessions,
                     "workers": self._check_workers,
                     "model": ModelProbe(self._model_source().endpoint),
+                    **mcp_checks(kit.readiness),
                 }
             )
             serving = [

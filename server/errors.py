@@ -24,6 +24,7 @@ BridgeError                     anything of ours; never shown as str(exc)
   DrainingError                 the server finishes its calls and takes no new ones
   CapacityError                 a limit of this server is reached
   WorkerLostError               the media process of the call has died
+    SessionLostError            and the session is gone with it
   ModelError                    the model service let us down
     ModelUnreachableError       it could not be reached or spoke nonsense
     ModelUnavailableError       it is there, but refuses work for now
@@ -294,6 +295,12 @@ class WorkerLostError(BridgeError):
     http_status = 503
     retryable = True
     user_message = "A part of the server had to be started again. Please reconnect."
+
+
+class SessionLostError(WorkerLostError):
+    """The session went with its media process; its conversation can be opened anew."""
+
+    http_status = 410
 
 
 class ModelError(BridgeError):

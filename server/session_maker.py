@@ -13,7 +13,7 @@ from server.media.door import MediaDoor
 from server.media.protocol import ConversationInfo
 from server.realtime.config import SessionConfig, TurnDetection
 from server.realtime.signalling import ModelEndpoint
-from server.sessions.background import Past, read_background
+from server.sessions.background import Past, Pending, read_background
 from server.sessions.lifecycle import Rules
 from server.sessions.prices import Prices
 from server.sessions.prompt import context
@@ -44,6 +44,8 @@ class SessionParts:
     """Its demonstration runners stand in for those that are not configured."""
     kit: ToolKit
     past: Past
+    pending: Pending
+    """What of the past is not written yet."""
     prices: Prices
     on_record: Callable[[Record], None]
     """Gets every tool call that is over."""
@@ -76,7 +78,9 @@ class SessionMaker:
             await self._parts.kit.tools(),
             settings.tool_policies,
         )
-        past = await read_background(self._parts.past, request.owner, conversation_id)
+        past = await read_background(
+            self._parts.past, self._parts.pending, request.owner, conversation_id
+        )
         config = SessionConfig(
             model=settings.openai_realtime_model,
             voice=request.voice or settings.default_voice,

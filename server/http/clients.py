@@ -39,7 +39,7 @@ class ClientSettings(BaseModel):
     name: Annotated[str, Field(max_length=128)] | None = None
 
 
-@router.get("/clients", responses=errors(404))
+@router.get("/clients", responses=errors(404, 410))
 async def list_clients(session: SessionToRead) -> ClientList:
     """Everybody in the session."""
     return ClientList(clients=[ParticipantView.of(p) for p in session.participants])
@@ -47,7 +47,7 @@ async def list_clients(session: SessionToRead) -> ClientList:
 
 @router.patch(
     "/clients/{client_id}",
-    responses=errors(400, 404, 408, 413, 415, 422),
+    responses=errors(400, 404, 408, 410, 413, 415, 422),
     openapi_extra=body("application/json", ClientSettings.model_json_schema()),
 )
 async def change_client(
@@ -72,7 +72,7 @@ async def change_client(
     "/clients/{client_id}",
     status_code=204,
     response_class=Response,
-    responses=errors(404),
+    responses=errors(404, 410),
 )
 async def remove_client(
     session: SessionToModerate, client_id: str, registry: Registry

@@ -19,6 +19,12 @@ CLIENT_HEADER = "X-Voicebridge-Client"
 CLIENT_TOKEN_HEADER = "X-Voicebridge-Client-Token"
 SESSION_TOKEN_HEADER = "X-Voicebridge-Session-Token"
 _EXPIRES = "-Expires"
+TOKEN_HEADERS = (
+    CLIENT_HEADER,
+    *(CLIENT_TOKEN_HEADER, CLIENT_TOKEN_HEADER + _EXPIRES),
+    *(SESSION_TOKEN_HEADER, SESSION_TOKEN_HEADER + _EXPIRES),
+)
+"""What a page of another site must be allowed to read: wildcards in names are none."""
 
 router = APIRouter(prefix="/api/realtime", tags=["realtime"])
 
@@ -102,7 +108,7 @@ async def open_session(
                 CLIENT_TOKEN_HEADER + _EXPIRES: header("ISO 8601, UTC"),
             },
         },
-        **errors(400, 404, 408, 413, 415, 422, 503),
+        **errors(400, 404, 408, 410, 413, 415, 422, 503),
     },
     openapi_extra=body("application/sdp", {"type": "string"}),
 )
@@ -145,7 +151,7 @@ async def connect_client(
     )
 
 
-@router.delete("/session/{session_id}", responses=errors(404))
+@router.delete("/session/{session_id}", responses=errors(404, 410))
 async def close_session(
     session_id: str, principal: AnyPrincipal, registry: Registry
 ) -> SessionClosed:

@@ -167,7 +167,7 @@ async def list_sessions(principal: ApiPrincipal, registry: Registry) -> SessionL
     return SessionList(sessions=[SessionSummary(**summary_of(s)) for s in live])
 
 
-@router.get("/session/{session_id}", responses=errors(404))
+@router.get("/session/{session_id}", responses=errors(404, 410))
 async def get_session(session: SessionToRead) -> SessionDetail:
     """One session, with everybody in it."""
     return detail_of(session)
@@ -175,7 +175,7 @@ async def get_session(session: SessionToRead) -> SessionDetail:
 
 @router.patch(
     "/session/{session_id}",
-    responses=errors(400, 404, 408, 409, 413, 415, 422, 502, 503, 504),
+    responses=errors(400, 404, 408, 409, 410, 413, 415, 422, 502, 503, 504),
     openapi_extra=body("application/json", SessionChange.model_json_schema()),
 )
 async def change_session(
@@ -192,7 +192,7 @@ async def change_session(
 
 @router.post(
     "/session/{session_id}/invite",
-    responses=errors(400, 404, 408, 413, 415, 422),
+    responses=errors(400, 404, 408, 410, 413, 415, 422),
     openapi_extra=body(
         "application/json", InvitationRequest.model_json_schema(), required=False
     ),
@@ -225,7 +225,7 @@ async def invite(
 
 @router.post(
     "/session/{session_id}/text",
-    responses=errors(400, 404, 408, 413, 415, 422, 503),
+    responses=errors(400, 404, 408, 410, 413, 415, 422, 503),
     openapi_extra=body("application/json", TypedText.model_json_schema()),
 )
 async def type_text(
@@ -245,7 +245,7 @@ async def type_text(
 
 @router.post(
     "/session/{session_id}/tools/{call_id}",
-    responses=errors(400, 404, 408, 413, 415, 422),
+    responses=errors(400, 404, 408, 410, 413, 415, 422),
     openapi_extra=body("application/json", Verdict.model_json_schema()),
 )
 async def confirm_tool(
@@ -261,7 +261,7 @@ async def confirm_tool(
 
 @router.post(
     "/session/{session_id}/recording",
-    responses=errors(400, 404, 408, 409, 413, 415, 422),
+    responses=errors(400, 404, 408, 409, 410, 413, 415, 422),
     openapi_extra=body("application/json", RecordingSwitch.model_json_schema()),
 )
 async def switch_recording(

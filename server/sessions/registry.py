@@ -13,6 +13,7 @@ from server.errors import (
     ClientNotFoundError,
     DrainingError,
     NotSupportedError,
+    SessionLostError,
     SessionNotFoundError,
     ToolCallNotFoundError,
 )
@@ -27,6 +28,7 @@ from server.media.protocol import (
 )
 from server.realtime.signalling import ModelEndpoint
 from server.sessions.caretaker import Caretaker
+from server.sessions.lost import LostSessions
 from server.sessions.session import Session, SessionRequest
 
 logger = logging.getLogger(__name__)
@@ -101,6 +103,7 @@ class SessionRegistry:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._sessions: dict[str, Session] = {}
+        self._lost = LostSessions()
         self._opening: dict[_Conversation, asyncio.Future[str]] = {}
         """By conversation, while its model leg comes up."""
         self._by_conversation: dict[_Conversation, Session] = {}
@@ -170,8 +173,11 @@ class SessionRegistry:
 
         Raises:
             SessionNotFoundError: there is none, or it is somebody else's.
+            SessionLostError: there was one, and its media process has died.
         """
         session = self._sessions.get(session_id)
+        if session is None and self._lost.has(session_id, owner):
+            raise SessionLostError
         if session is None or session.owner != owner:
             raise SessionNotFoundError
         return session
@@ -317,6 +323,8 @@ class SessionRegistry:
             session.caretaker.on_event(event)
         if isinstance(event, SessionEnding):
             self._forget(session)
+            if event.reason == SessionLostError.code:
+                self._lost.add(session.session_id, session.owner)
         session.note(event)
 
     def _start(

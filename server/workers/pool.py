@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from server.errors import CapacityError, SessionNotFoundError
+from server.errors import CapacityError, SessionNotFoundError, WorkerLostError
 from server.media.protocol import (
     ClientAnswer,
     ClientChange,
@@ -35,7 +35,7 @@ FIRST_BACK_OFF_S = 0.5
 MAX_BACK_OFF_S = 10.0
 STEADY_AFTER_S = 30.0
 """A process that lived so long has not died of its start."""
-LOST = "worker_lost"
+LOST = WorkerLostError.code
 
 
 class _Seat:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.integration.server.conftest import (
     settings_for,
 )
 from tests.integration.server.test_call import tone
-from tests.support.browser import browser
+from tests.support.browser import Browser, browser
 
 
 @pytest.fixture
@@ -65,29 +66,83 @@ async def test_calls_are_spread_and_heard(bridge: Bridge, fake: FakeModel) -> No
     assert [w["sessions"] for w in await workers(bridge)] == [0, 0]
 
 
-async def test_a_dead_process_takes_only_its_own_calls(bridge: Bridge) -> None:
-    first, second = await bridge.open(), await bridge.open(conversation_id="other")
-    victim, survivor = await workers(bridge)
-    async with browser(bridge.http, second) as bob:
-        os.kill(victim["pid"], signal.SIGKILL)
-        await eventually(lambda: bridge.has(sessions=1), timeout_s=5)
-        await bob.speak(tone(440, 0.5))  # and is heard no worse
-        bob.send(type="ping", t=7)
-        assert (await bob.message("pong"))["t"] == 7
-        gone = await bridge.http.post(
-            f"/api/realtime/sdp/{first}",
-            content="v=0\r\n",
-            headers={"content-type": "application/sdp"},
-        )
-        assert gone.status_code == 404
-        assert gone.json()["error"]["code"] == "session_not_found"
+async def answer_to(client: Browser, text: str) -> str:
+    """Type something; the assistant's words in answer."""
+    client.send(type="text", text=text)
+    answer = await client.message(
+        "transcript", lambda m: m["role"] == "assistant" and m["final"]
+    )
+    return str(answer["text"])
 
-        await eventually(lambda: all_up(bridge), timeout_s=20)
-        again = (await workers(bridge))[victim["index"]]
-        assert again["pid"] not in (victim["pid"], survivor["pid"])
-        assert again["restarts"] == 1
-        async with browser(bridge.http, await bridge.open()) as ann:
-            await ann.speak(tone(440, 0.2))
+
+async def is_lost(bridge: Bridge, session_id: str) -> bool:
+    response = await bridge.http.get(f"/api/realtime/session/{session_id}")
+    return response.status_code == 410
+
+
+async def test_a_dead_process_takes_only_its_own_calls(
+    bridge: Bridge, fake: FakeModel
+) -> None:
+    """Killed in the middle of two calls: one does not notice; who was in the other is
+    told, opens the conversation again, and the model knows what was said."""
+    talk = f"talk-{uuid.uuid4()}"
+    first = await bridge.open(conversation_id=talk, system_prompt="tag-dying.")
+    victim = next(w for w in await workers(bridge) if w["sessions"])
+    second = await bridge.open(system_prompt="tag-surviving.")
+    async with (
+        browser(bridge.http, first) as ann,
+        browser(bridge.http, second) as bob,
+    ):
+        told = await answer_to(ann, "What is the weather in Oslo?")
+        tones = asyncio.create_task(bob.speak(tone(440, 1)))
+        os.kill(victim["pid"], signal.SIGKILL)
+
+        await eventually(lambda: is_lost(bridge, first))
+        for answer in (
+            await bridge.http.get(f"/api/realtime/session/{first}"),
+            await bridge.http.post(
+                f"/api/realtime/sdp/{first}",
+                content="v=0\r\n",
+                headers={"content-type": "application/sdp"},
+            ),
+        ):
+            assert answer.status_code == 410
+            assert answer.json()["error"] == {
+                "code": "worker_lost",
+                "message": "A part of the server had to be started again. "
+                "Please reconnect.",
+                "retryable": True,
+            }
+        again = await bridge.open(conversation_id=talk, system_prompt="tag-again.")
+        assert again != first
+        instructions = (await fake.call("tag-again."))["instructions"]
+        assert "User: What is the weather in Oslo?" in instructions
+        assert f"Assistant: {told}" in instructions
+        async with browser(bridge.http, again) as ann_again:
+            assert await answer_to(ann_again, "Tell me a joke.")
+
+        await tones
+        assert await answer_to(bob, "Tell me a joke.")
+        assert not [m for m in bob.messages if m["type"] in ("ended", "session")]
+    call = await fake.call("tag-surviving.")
+    packets = (await fake.get(f"/fake/v1/calls/{call['call_id']}")).json()["packets"]
+    assert packets["received"] > 0
+    assert packets["lost"] == 0
+
+
+async def test_a_dead_process_is_started_again_and_takes_calls(bridge: Bridge) -> None:
+    await bridge.open()
+    victim, survivor = await workers(bridge)
+    os.kill(victim["pid"], signal.SIGKILL)
+    await eventually(lambda: bridge.has(sessions=0))
+    await eventually(lambda: all_up(bridge))
+    again, same = await workers(bridge)
+    assert again["pid"] not in (victim["pid"], survivor["pid"])
+    assert (again["restarts"], same["restarts"]) == (1, 0)
+    assert same["pid"] == survivor["pid"]
+    async with browser(bridge.http, await bridge.open()) as ann:
+        assert [w["sessions"] for w in await workers(bridge)] == [1, 0]
+        assert await answer_to(ann, "Tell me a joke.")
 
 
 async def test_a_stuck_process_is_killed_and_replaced(

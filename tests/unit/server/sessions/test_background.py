@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+from server.errors import StoreUnavailableError
 from server.sessions.background import Background, read_background
 from server.sessions.prompt import Remembered
 from server.store.events import StoredEvent
@@ -42,11 +43,25 @@ class Past:
         ]
 
 
+class Pending:
+    """A writer that has written everything, or is behind."""
+
+    def __init__(self, past: Past, *, is_behind: bool = False) -> None:
+        self._past = past
+        self._is_behind = is_behind
+
+    async def flush(self, timeout_s: float) -> None:
+        assert not self._past.asked, "what is written after the reading is not read"
+        if self._is_behind:
+            await asyncio.sleep(timeout_s)
+            raise StoreUnavailableError("the database is behind")
+
+
 @virtual_time
 async def test_memory_and_history_of_this_owner_are_read() -> None:
     past = Past()
 
-    background = await read_background(past, "ann", "c1")
+    background = await read_background(past, Pending(past), "ann", "c1")
 
     assert background == Background(
         "ann likes tea",
@@ -59,4 +74,13 @@ async def test_memory_and_history_of_this_owner_are_read() -> None:
 @virtual_time
 async def test_a_store_that_breaks_or_hangs_is_done_without() -> None:
     for trouble in ("breaks", "hangs"):
-        assert await read_background(Past(trouble=trouble), "ann", "c1") == Background()
+        past = Past(trouble=trouble)
+        background = await read_background(past, Pending(past), "ann", "c1")
+        assert background == Background()
+
+
+@virtual_time
+async def test_a_writer_that_is_behind_costs_the_last_words_only() -> None:
+    past = Past()
+    background = await read_background(past, Pending(past, is_behind=True), "a", "c1")
+    assert [line.text for line in background.history] == ["Hello.", "finished: Done."]
