@@ -91,3 +91,15 @@ class ModelProbe:
         writer.close()
         self._fresh_until_s = self._loop.time() + MODEL_FRESH_S
         return "ok"
+
+
+def mcp_checks(readiness: Callable[[], Mapping[str, bool]]) -> dict[str, Check]:
+    """A check for each MCP server: without one calls go on, its tools say so."""
+
+    def check_of(name: str) -> Check:
+        async def check() -> str:
+            return "ok" if readiness()[name] else "degraded"
+
+        return check
+
+    return {f"mcp {name}": check_of(name) for name in readiness()}

@@ -243,3 +243,24 @@ async def test_the_page_is_served_with_the_right_types(
     assert script.headers["content-type"].startswith("text/javascript")
     for path in ("/.env", "/../pyproject.toml", "/%2e%2e/pyproject.toml"):
         assert (await client.get(path)).status_code == 404
+
+
+async def test_a_page_of_another_site_may_read_the_tokens_it_is_given(
+    make_client: Any,
+) -> None:
+    """A browser shows a foreign page only headers that are named: no wildcards."""
+    http = await make_client(allowed_origins=("https://app.example",))
+    document = (await http.get("/openapi.json")).json()
+    told = {
+        name.lower()
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for answer in operation["responses"].values()
+        for name in answer.get("headers", {})
+    }
+
+    answer = await http.get("/healthz", headers={"Origin": "https://app.example"})
+
+    exposed = answer.headers["access-control-expose-headers"].lower().split(", ")
+    assert told
+    assert told <= {*exposed}
