@@ -133,6 +133,9 @@ class Intake:
 
     def packet(self, sequence: int, payload: bytes, *, is_pause: bool = False) -> None:
         """One packet; `is_pause` says that none follows for now."""
+        if self._window.take_next(sequence):
+            self._deliver_one(payload, is_pause)
+            return
         self._deliver(self._window.push(sequence, (payload, is_pause)))
         if self._on_packet is None and self._on_frame is None:
             dry = self.buffer.dry_frames
@@ -169,20 +172,21 @@ class Intake:
     def _deliver(self, released: list[tuple[bytes, bool] | None]) -> None:
         for n, entry in enumerate(released):
             if entry is not LOST:
-                payload, is_pause = entry
-                self.rests = is_pause or len(payload) <= DTX_BYTES
-            if self._on_packet is not None:
-                self._on_packet(None if entry is LOST else self._remember(entry[0]))
-            elif entry is LOST:
+                self._deliver_one(*entry)
+            elif self._on_packet is not None:
+                self._on_packet(None)
+            else:
                 following = released[n + 1] if n + 1 < len(released) else None
                 self._lose(following[0] if following else None)
-            else:
-                self._hand_on(entry[0])
 
-    def _remember(self, payload: bytes) -> bytes:
+    def _deliver_one(self, payload: bytes, is_pause: bool) -> None:
+        self.rests = is_pause or len(payload) <= DTX_BYTES
+        if self._on_packet is None:
+            self._hand_on(payload)
+            return
         self._recent.append(payload)
         self._is_asleep = True
-        return payload
+        self._on_packet(payload)
 
     def _lose(self, following: bytes | None) -> None:
         if self._on_frame is not None:

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from server.audio.format import FULL_SCALE, Pcm
+from server.audio.format import FRAME_BYTES, FULL_SCALE, SILENCE, Pcm
+
+_SILENT_BYTES = bytes(FRAME_BYTES)
 
 
 def bytes_to_pcm(data: bytes | memoryview) -> Pcm:
@@ -22,6 +24,15 @@ def bytes_to_pcm(data: bytes | memoryview) -> Pcm:
 def pcm_to_bytes(pcm: Pcm) -> bytes:
     """The samples as headerless PCM16 little-endian."""
     return pcm.astype("<i2", copy=False).tobytes()
+
+
+def is_all_zero(pcm: Pcm) -> bool:
+    """Whether a frame holds nothing at all. Comparing bytes takes a tenth of `any`."""
+    if pcm is SILENCE:
+        return True
+    if pcm.nbytes != FRAME_BYTES:
+        return not pcm.any()
+    return pcm.tobytes() == _SILENT_BYTES
 
 
 def float_to_int16(samples: NDArray[np.floating[Any]]) -> Pcm:

@@ -39,6 +39,17 @@ class ReorderWindow(Generic[T]):
         self._held: dict[int, T] = {}
         self.counters = ReorderCounters()
 
+    def take_next(self, sequence_number: int) -> bool:
+        """Whether a packet is the one expected, and nothing waits: play it at once.
+
+        Then it counts as taken; otherwise `push` it.
+        """
+        if sequence_number != self._expected or self._held:
+            return False
+        self._expected = (sequence_number + 1) % _MODULO
+        self.counters.received += 1
+        return True
+
     def push(self, sequence_number: int, payload: T) -> list[T | None]:
         """Take one packet; return what can be played now, in order."""
         self.counters.received += 1

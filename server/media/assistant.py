@@ -30,6 +30,9 @@ class AssistantVoice:
             pcm = np.zeros_like(pcm)
         if self._rest.size:
             pcm = np.concatenate((self._rest, pcm))
+        elif pcm.size == FRAME_SAMPLES:
+            self.frames += 1
+            return [pcm]
         whole = pcm.size - pcm.size % FRAME_SAMPLES
         self._rest = pcm[whole:]
         self.frames += whole // FRAME_SAMPLES

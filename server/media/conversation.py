@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from statistics import median
 
-from server.audio.format import Pcm
 from server.errors import (
     BridgeError,
     ModelLostError,
@@ -117,7 +116,9 @@ class Conversation:
             clock=self._loop.time,
             hears_user=self._hears_user,
         )
-
+        # From the model leg: the assistant's voice, as it comes.
+        self.on_model_audio = self._mixdown.on_model_audio
+        self.on_model_packet = self._mixdown.on_model_packet
         self.recording = Recording(
             info,
             self._mixdown,
@@ -412,14 +413,6 @@ class Conversation:
         self._leg.narrate(key, text, speak=speak)
 
     # --- the model
-
-    def on_model_audio(self, pcm: Pcm) -> None:
-        """From the model leg: the assistant's voice, as it comes."""
-        self._mixdown.on_model_audio(pcm)
-
-    def on_model_packet(self, payload: bytes | None) -> None:
-        """From the model leg: the assistant's voice, undecoded; None was lost."""
-        self._mixdown.on_model_packet(payload)
 
     def on_leg_state(self, state: SessionState, message: str) -> None:
         """From the model leg: its session is being replaced, or has been."""

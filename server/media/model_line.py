@@ -48,16 +48,17 @@ class ModelLine:
         self._is_over = False
         self._is_closing = False
         self._transport = transport(self)
+        # What concerns the audio alone goes there without a stop.
+        self.send_audio = self._transport.send_audio
+        self.send_packet = self._transport.send_packet
+        self.pass_packets = self._transport.pass_packets
+        self.prime = self._transport.prime
+        self.tick = self._transport.tick
 
     @property
     def lost_packets(self) -> int:
         """Audio packets of the model that never came."""
         return self._transport.lost_packets
-
-    @property
-    def transport(self) -> ModelTransport:
-        """For what concerns only the transport and the audio."""
-        return self._transport
 
     @property
     def takes_bursts(self) -> bool:
@@ -95,10 +96,6 @@ class ModelLine:
         if not self._is_over:
             self._transport.send_event(event)
 
-    def send_audio(self, pcm: Pcm) -> None:
-        """One frame of what the model hears."""
-        self._transport.send_audio(pcm)
-
     @property
     def takes_packets(self) -> bool:
         """Whether Opus packets can pass undecoded, both ways."""
@@ -108,22 +105,6 @@ class ModelLine:
     def passes_packets(self) -> bool:
         """Whether the voice comes as packets now."""
         return self._transport.passes_packets
-
-    def pass_packets(self, on: bool) -> list[Pcm]:
-        """Have the voice come as packets, or decoded again; then what they held."""
-        return self._transport.pass_packets(on)
-
-    def send_packet(self, payload: bytes) -> None:
-        """One Opus packet in place of a frame; an empty one is 20 ms of nothing."""
-        self._transport.send_packet(payload)
-
-    def prime(self, frames: list[Pcm]) -> None:
-        """Before the first `send_audio` after packets."""
-        self._transport.prime(frames)
-
-    def tick(self) -> None:
-        """Every 20 ms: what the transport does in real time."""
-        self._transport.tick()
 
     def probe(self) -> float:
         """Ask for a sign of life; seconds since the last one."""

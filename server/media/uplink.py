@@ -55,7 +55,8 @@ class Uplink:
         if self._lost_from is not None:
             self._keep_shortened(frame)
             return ()
-        self._keep(frame)
+        self._tape.append(frame)
+        self._n_frames += 1
         if not self._behind:
             return (frame,)
         self._behind.append(frame)
@@ -119,14 +120,11 @@ class Uplink:
         newest = _decoded(list(self._tape)[-n_frames:])
         return all(rms_dbfs(frame) < LOUD_DBFS for frame in newest)
 
-    def _keep(self, frame: Pcm) -> None:
-        self._tape.append(frame)
-        self._n_frames += 1
-
     def _keep_shortened(self, frame: Pcm) -> None:
         self._pause = self._pause + 1 if rms_dbfs(frame) < LOUD_DBFS else 0
         if self._pause <= PAUSE_FRAMES:
-            self._keep(frame)
+            self._tape.append(frame)
+            self._n_frames += 1
 
     def _next_behind(self) -> tuple[Pcm, ...]:
         while len(self._behind) > 1:

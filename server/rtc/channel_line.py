@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from server.audio import framing as fr
 from server.audio.conceal import PcmDecoder
-from server.audio.format import FRAME_SAMPLES, RATE_HZ, SILENCE, Pcm
+from server.audio.format import FRAME_SAMPLES, RATE_HZ, Pcm
 from server.audio.intake import Intake
-from server.audio.pcm import bytes_to_pcm, pcm_to_bytes
+from server.audio.pcm import bytes_to_pcm, is_all_zero, pcm_to_bytes
 from server.rtc import libopus, opus_packet
 from server.rtc.lean.rtp import Reception
 from server.rtc.path import LineFigures
@@ -112,7 +112,7 @@ class PcmLine(ChannelLine):
 
     def push(self, pcm: Pcm) -> None:
         """Send one frame."""
-        if pcm is SILENCE or not pcm.any():
+        if is_all_zero(pcm):
             self._transmit(self._counter.silence(bytes(pcm.nbytes)))
         else:
             self._transmit(self._counter.frame(pcm_to_bytes(pcm)))
@@ -146,7 +146,7 @@ class OpusLine(ChannelLine):
 
     def push(self, pcm: Pcm) -> None:
         """Encode and send one frame."""
-        is_silent = pcm is SILENCE or not pcm.any()
+        is_silent = is_all_zero(pcm)
         if is_silent and self._counter.is_pausing:
             self._transmit(self._counter.silence(opus_packet.NOTHING))
             return

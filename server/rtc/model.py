@@ -46,6 +46,8 @@ class ModelPeer:
         # No DTX: the service's turn detection must hear the silence.
         self._line = self._path.add_audio(dtx=False)
         self._line.intake.pass_frames(events.on_audio)
+        self.send_audio = self._line.push
+        """Send one frame; call every 20 ms, with silence when nobody speaks."""
         # The service wants the channel in the offer, made by the client.
         self._channel = self._pc.createDataChannel(CHANNEL_LABEL)
         self._path.listen(self._channel, self._on_message)
@@ -87,10 +89,6 @@ class ModelPeer:
     def send_event(self, text: str) -> bool:
         """Send one event; False when the channel is not open."""
         return self._path.send(self._channel, text)
-
-    def send_audio(self, pcm: Pcm) -> None:
-        """Send one frame; call every 20 ms, with silence when nobody speaks."""
-        self._line.push(pcm)
 
     @property
     def passes_packets(self) -> bool:

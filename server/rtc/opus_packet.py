@@ -15,24 +15,29 @@ _HYBRID_MS = (10.0, 20.0)
 _CELT_MS = (2.5, 5.0, 10.0, 20.0)
 
 
+def _frame_ms(toc: int) -> float:
+    config = toc >> 3
+    if config < 12:
+        return _SILK_MS[config & 3]
+    if config < 16:
+        return _HYBRID_MS[config & 1]
+    return _CELT_MS[config & 3]
+
+
+_FRAME_MS = tuple(_frame_ms(toc) for toc in range(256))
+_N_FRAMES = (1, 2, 2)
+"""By the two lowest bits; with 3 the second byte says it."""
+
+
 def duration_ms(packet: bytes) -> float:
     """How much sound a packet holds, in milliseconds; 0 when it is none."""
     if not packet:
         return 0.0
     toc = packet[0]
-    config = toc >> 3
-    if config < 12:
-        frame_ms = _SILK_MS[config & 3]
-    elif config < 16:
-        frame_ms = _HYBRID_MS[config & 1]
-    else:
-        frame_ms = _CELT_MS[config & 3]
     code = toc & 3
-    if code == 0:
-        return frame_ms
     if code < 3:
-        return 2 * frame_ms
-    total_ms = frame_ms * (packet[1] & 0x3F) if len(packet) > 1 else 0.0
+        return _FRAME_MS[toc] * _N_FRAMES[code]
+    total_ms = _FRAME_MS[toc] * (packet[1] & 0x3F) if len(packet) > 1 else 0.0
     return total_ms if total_ms <= 120 else 0.0
 
 

@@ -11,7 +11,7 @@ either finds the books in the plain state or hands over.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiortc import RTCDataChannel, RTCSctpTransport
 from aiortc.rtcsctptransport import DataChunk, SackChunk
@@ -32,6 +32,24 @@ _CHANGED_BY_INIT = (
 )
 
 OnMessage = Callable[[str | bytes], None]
+
+
+class Manner(NamedTuple):
+    """How the messages of a channel are sent; settled when it is opened."""
+
+    flags: int
+    lifetime_s: float | None
+    max_retransmits: int | None
+
+
+def manner_of(channel: RTCDataChannel) -> Manner:
+    """Of a channel that is open."""
+    lifetime_ms = channel.maxPacketLifeTime
+    return Manner(
+        sctp.WHOLE if channel.ordered else sctp.WHOLE | sctp.UNORDERED,
+        lifetime_ms / 1000 if lifetime_ms else None,
+        channel.maxRetransmits,
+    )
 
 
 class SentChunk(DataChunk):
@@ -133,11 +151,12 @@ class Association:
         self._wire = wire
         self._loop = asyncio.get_running_loop()
         self._timer = LazyTimer(transport, self._loop)
-        self._addressing = b""
+        self._seal: sctp.Seal | None = None
         self._unacknowledged = 0
         self._sack_handle: asyncio.TimerHandle | None = None
         self._read = sctp.Normal()
         self._listeners: dict[int, OnMessage] = {}
+        self._manners: dict[int, Manner] = {}
         self.fast_sent = 0
         self.fast_received = 0
         self.handed_over = 0
@@ -152,6 +171,7 @@ class Association:
         """Cancel timers; aiortc closes the association itself."""
         self._timer.stop()
         self._listeners.clear()
+        self._manners.clear()
         if self._sack_handle is not None:
             self._sack_handle.cancel()
             self._sack_handle = None
@@ -160,7 +180,13 @@ class Association:
         """Deliver messages of an announced channel without its event emitter."""
         stream_id: Any = channel.id
         self._listeners[stream_id] = on_message
-        channel.on("close", lambda: self._listeners.pop(stream_id, None))
+
+        channel.on("close", lambda: self._forget(stream_id))
+
+    def _forget(self, stream_id: int) -> None:
+        """The channel is closed; another may get its number."""
+        self._listeners.pop(stream_id, None)
+        self._manners.pop(stream_id, None)
 
     # --- out
 
@@ -183,15 +209,17 @@ class Association:
         ):
             return False
         stream_id: Any = channel.id
+        manner = self._manners.get(stream_id)
+        if manner is None:
+            manner = self._manners[stream_id] = manner_of(channel)
+        flags, lifetime_s, max_retransmits = manner
         tsn = books._local_tsn
-        if channel.ordered:
-            flags = sctp.WHOLE
+        if flags & sctp.UNORDERED:
+            sequence = 0
+        else:
             sequence = books._outbound_stream_seq.get(stream_id, 0)
             books._outbound_stream_seq[stream_id] = (sequence + 1) & 0xFFFF
-        else:
-            flags, sequence = sctp.WHOLE | sctp.UNORDERED, 0
         now_s = time.time()
-        lifetime_ms = channel.maxPacketLifeTime
         books._sent_queue.append(
             SentChunk(
                 flags,
@@ -201,8 +229,8 @@ class Association:
                 protocol,
                 payload,
                 now_s,
-                now_s + lifetime_ms / 1000 if lifetime_ms else None,
-                channel.maxRetransmits,
+                now_s + lifetime_s if lifetime_s else None,
+                max_retransmits,
             )
         )
         books._local_tsn = (tsn + 1) % sctp.TSN_MODULO
@@ -217,12 +245,12 @@ class Association:
         return True
 
     def _send(self, chunks: bytes) -> None:
-        if not self._addressing:
+        if self._seal is None:
             books = self._transport
-            self._addressing = sctp.addressing(
+            self._seal = sctp.Seal(
                 books._local_port, books._remote_port, books._remote_verification_tag
             )
-        self._wire.send_record(sctp.seal(self._addressing, chunks))
+        self._wire.send_record(self._seal.packet(chunks))
 
     def _sack(self) -> bytes:
         self._unacknowledged = 0

@@ -5,6 +5,7 @@ RFC 9260 sections 3.1 (common header), 3.3.1 (DATA), 3.3.4 (SACK), appendix A (C
 
 from struct import Struct
 
+from google_crc32c import extend as crc32c_extend
 from google_crc32c import value as crc32c
 
 HEADER_BYTES = 12
@@ -29,21 +30,24 @@ _NO_CHECKSUM = b"\0\0\0\0"
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
-def addressing(source_port: int, destination_port: int, tag: int) -> bytes:
-    """The part of the common header that never changes, 8 bytes."""
-    return _ADDRESSING.pack(source_port, destination_port, tag)
+class Seal:
+    """Makes chunks to packets of one association."""
 
+    def __init__(self, source_port: int, destination_port: int, tag: int) -> None:
+        self._addressing = _ADDRESSING.pack(source_port, destination_port, tag)
+        self._checksum_begun = crc32c(self._addressing + _NO_CHECKSUM)
 
-def seal(addressing: bytes, chunks: bytes) -> bytes:
-    """A packet with its checksum."""
-    checksum = crc32c(addressing + _NO_CHECKSUM + chunks)
-    return addressing + _CHECKSUM.pack(checksum) + chunks
+    def packet(self, chunks: bytes) -> bytes:
+        """A packet with its checksum."""
+        checksum = crc32c_extend(self._checksum_begun, chunks)
+        return self._addressing + _CHECKSUM.pack(checksum) + chunks
 
 
 def is_intact(packet: bytes) -> bool:
     """Whether the checksum fits."""
     (checksum,) = _CHECKSUM.unpack_from(packet, 8)
-    return bool(checksum == crc32c(packet[:8] + _NO_CHECKSUM + packet[12:]))
+    begun = crc32c(packet[:8] + _NO_CHECKSUM)
+    return bool(checksum == crc32c_extend(begun, packet[12:]))
 
 
 def data_chunk(

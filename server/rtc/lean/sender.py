@@ -28,6 +28,7 @@ from aiortc.rtp import (
 )
 
 from server.audio.format import FRAME_SAMPLES, SILENCE, Pcm
+from server.audio.pcm import is_all_zero
 from server.rtc import libopus, opus_packet
 from server.rtc.lean import rtp
 from server.rtc.lean.receiver import LeanReceiver
@@ -186,7 +187,7 @@ class LeanSender(RTCRtpSender):
 
     def _encode(self, pcm: Pcm) -> bytes:
         """A packet, or nothing where silence needs none."""
-        if pcm is not SILENCE and pcm.any():
+        if not is_all_zero(pcm):
             self._marker |= self._silent_frames > CONTINUOUS_SILENCE_FRAMES
             self._silent_frames = 0
             return self._encoder.encode(pcm)

@@ -158,19 +158,14 @@ class Wire:
                 return
             elif 191 < data[1] < 224:
                 self._connection.data_received(data, 1)
-            else:
-                self._receive_rtp(data)
+            elif self.on_rtp is not None:
+                packet = self._unprotect(data)
+                if packet is not None:  # else: forged, repeated, or not of this call
+                    self.on_rtp(packet)
         except Exception:
             # The last frame of our code: the loop would close the socket, and one
             # strange packet must not end a call.
             logger.exception("a datagram could not be handled")
-
-    def _receive_rtp(self, datagram: bytes) -> None:
-        if self.on_rtp is None:
-            return
-        packet = self._unprotect(datagram)
-        if packet is not None:  # else: forged, repeated, or not of this connection
-            self.on_rtp(packet)
 
     def _receive_record(self, datagram: bytes) -> None:
         if _lib.BIO_write(self._into, datagram, len(datagram)) <= 0:

@@ -86,3 +86,20 @@ def test_whatever_comes_order_is_kept_and_nothing_is_repeated(
     assert all(n in steps for n in played)
     unwrapped = [n if n < 32768 else n - 65536 for n in played]
     assert unwrapped == sorted(set(unwrapped))
+
+
+@given(st.lists(st.integers(0, 40), max_size=60), st.integers(0, 65_535))
+def test_taking_the_next_one_at_once_changes_nothing(
+    order: list[int], first: int
+) -> None:
+    """`take_next` and `push` tell the same story in every order of arrival."""
+    with_both: ReorderWindow[int] = ReorderWindow(2)
+    pushed: ReorderWindow[int] = ReorderWindow(2)
+    for n in order:
+        sequence = (first + n) % 65_536
+        if with_both.take_next(sequence):
+            assert pushed.push(sequence, n) == [n]
+        else:
+            assert with_both.push(sequence, n) == pushed.push(sequence, n)
+        assert with_both.missing == pushed.missing
+    assert with_both.counters == pushed.counters
