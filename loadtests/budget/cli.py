@@ -176,8 +176,10 @@ def measure_all(
     """
     loads = []
     for n in sessions:
-        loads.append(measure_load(plan, n))
-        if why := why_broken(loads[-1]):
+        load = measure_load(plan, n)
+        loads.append(load)
+        # What a machine did that kept no time is no reason to measure less.
+        if load.is_reliable and (why := why_broken(load)):
             return loads, f"At {n} sessions: {why}. More were not tried."
     if not until_break:
         return loads, None

@@ -61,6 +61,18 @@ def test_a_bridge_that_breaks_early_is_not_loaded_further(
     assert "nothing was heard" in broke
 
 
+def test_what_a_busy_machine_did_is_no_break(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(n: int) -> Load:
+        return Load(n, 10.0, delays_ms={"gaps_ms": 99.0}, doubts=("neighbours",))
+
+    monkeypatch.setattr(cli, "measure_load", lambda plan, n: load(n))
+    plan = MeasuringPlan(out=Path())
+
+    loads, broke = cli.measure_all(plan, (1, 5, 10), until_break=False)
+
+    assert ([found.sessions for found in loads], broke) == ([1, 5, 10], None)
+
+
 def test_the_search_ends_though_nothing_breaks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
