@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -297,8 +297,10 @@ class Settings(BaseSettings):
         """Every secret in here, to be kept out of the log."""
         values = (getattr(self, name) for name in type(self).model_fields)
         found = [v.get_secret_value() for v in values if isinstance(v, SecretStr)]
-        keys = key_entries(self.api_keys)
-        return found + [entry.partition(":")[2] for entry in keys]
+        found += [e.partition(":")[2] for e in key_entries(self.api_keys)]
+        url = self.database_url
+        password = urlsplit(url.get_secret_value()).password if url else None
+        return found + ([unquote(password), password] if password else [])
 
     @property
     def uses_embedded_fake(self) -> bool:

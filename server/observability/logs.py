@@ -22,10 +22,12 @@ TALKATIVE = (
 
 
 def set_up_logging(level: str, secrets: Iterable[str] = ()) -> None:
-    """Log to standard error from `level` on, without these secrets or any like them."""
-    logging.basicConfig(
-        level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    """Log to standard error from `level` on, without these secrets or any like them.
+
+    May be called again when more is known.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger().setLevel(level)
     for handler in logging.getLogger().handlers:
         handler.addFilter(RedactingFilter(secrets))
     for name in TALKATIVE:

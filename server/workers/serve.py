@@ -14,6 +14,7 @@ from server.media.host import MediaHost
 from server.media.protocol import HostEvent
 from server.media_door import make_http_client
 from server.media_host import make_media_host
+from server.observability.logs import set_up_logging
 from server.settings import Settings
 from server.workers import codec
 from server.workers.load import REPORT_S, LagMeter, load_of
@@ -35,7 +36,7 @@ async def serve(fd: int) -> None:
         async with asyncio.timeout(CONFIG_TIMEOUT_S):
             config = codec.from_line(await reader.readline())["config"]
         settings = Settings.model_validate(config["settings"])
-        logging.getLogger().setLevel(settings.log_level)
+        set_up_logging(settings.log_level, settings.secrets)
         await _Front(reader, writer, settings).serve()
     finally:
         writer.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
+from server.settings import load_settings
+from server.workers import codec
+from server.workers.config import config_for
 from tests.integration.server.conftest import FakeModel, eventually
 from tests.support.browser import browser
 
@@ -155,3 +159,31 @@ def test_the_search_would_find_them() -> None:
     found: list[Any] = lines_of(offer)
 
     assert found == ["ice-pwd:abc", "candidate:1 1 udp 1 192.0.2.1 9 typ host"]
+
+
+MEDIA_PROCESS = """
+import asyncio, logging, sys
+from server.workers.serve import serve
+asyncio.run(serve(int(sys.argv[1])))
+logging.getLogger("a library").warning("the secret is " + "quite-innocent")
+"""
+
+
+def test_a_media_process_knows_its_secrets_by_their_text() -> None:
+    """Its front's filter does not reach it, and this one has no form of a secret."""
+    ours, theirs = socket.socketpair()
+    settings = load_settings(env_file=None, turn_secret="quite-innocent", workers=1)
+    with ours, theirs:
+        ours.sendall(codec.to_line({"config": config_for(settings)}))
+        ours.sendall(codec.to_line({"stop": True}))
+        child = subprocess.run(
+            [sys.executable, "-c", MEDIA_PROCESS, str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+
+    assert "the secret is [redacted]" in child.stderr
+    assert "innocent" not in child.stderr

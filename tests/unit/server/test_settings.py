@@ -218,6 +218,14 @@ def test_a_network_address_needs_keys() -> None:
     assert "0123456789abcdef" not in repr(settings)
 
 
+def test_the_password_in_an_address_is_a_secret_by_itself() -> None:
+    settings = load_settings(
+        env_file=None, database_url="postgresql://ann:p%40ssw0rd@db/x"
+    )
+
+    assert {"p@ssw0rd", "p%40ssw0rd"} <= {*settings.secrets}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
