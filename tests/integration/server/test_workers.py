@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from server.workers import worker as worker_module
@@ -75,6 +76,10 @@ async def answer_to(client: Browser, text: str) -> str:
     return str(answer["text"])
 
 
+def last_state(client: Browser) -> str:
+    return str([m["state"] for m in client.messages if m["type"] == "state"][-1])
+
+
 async def is_lost(bridge: Bridge, session_id: str) -> bool:
     response = await bridge.http.get(f"/api/realtime/session/{session_id}")
     return response.status_code == 410
@@ -97,7 +102,7 @@ async def test_a_dead_process_takes_only_its_own_calls(
         tones = asyncio.create_task(bob.speak(tone(440, 1)))
         os.kill(victim["pid"], signal.SIGKILL)
 
-        await eventually(lambda: is_lost(bridge, first))
+        await eventually(lambda: is_lost(bridge, first), timeout_s=20)
         for answer in (
             await bridge.http.get(f"/api/realtime/session/{first}"),
             await bridge.http.post(
@@ -130,12 +135,49 @@ async def test_a_dead_process_takes_only_its_own_calls(
     assert packets["lost"] == 0
 
 
+async def test_a_call_in_a_media_process_outlives_its_model_and_its_browser_s_address(
+    bridge: Bridge, fake: FakeModel
+) -> None:
+    """Nothing of recovery may depend on the front being the media process."""
+    tag = "tag-worker-recovers."
+    session_id = await bridge.open(system_prompt=tag)
+    async with browser(bridge.http, session_id) as ann:
+        told = await answer_to(ann, "What is the weather in Oslo?")
+        # What was not heard to its end would not be told to its end either.
+        await ann.message("state", lambda m: m["state"] == "speaking")
+        await eventually(lambda: last_state(ann) == "listening", timeout_s=20)
+        old = await fake.call(tag)
+        async with httpx.AsyncClient(base_url=fake.url) as http:
+            path = f"/fake/v1/calls/{old['call_id']}/fault"
+            await http.post(path, json={"at": "session", "do": "disconnect"})
+        await ann.message("session", lambda m: m["state"] == "recovering")
+        await ann.message("session", lambda m: m["state"] == "live")
+        token = ann.client_token
+        async with browser(bridge.http, session_id, bearer=token) as elsewhere:
+            assert elsewhere.client_id == ann.client_id
+            elsewhere.send(type="text", text="Tell me a joke.")
+            await elsewhere.message(
+                "transcript",
+                lambda m: m["role"] == "assistant" and m["final"] and m["text"] != told,
+            )
+    new = await fake.call(tag)
+    assert new["call_id"] != old["call_id"]
+    records = (await fake.get(f"/fake/v1/calls/{new['call_id']}/events")).json()
+    texts = [
+        record["event"]["item"]["content"][0]["text"]
+        for record in records
+        if record["direction"] == "in"
+        and record["event"]["type"] == "conversation.item.create"
+    ]
+    assert texts == ["What is the weather in Oslo?", told, "Tell me a joke."]
+
+
 async def test_a_dead_process_is_started_again_and_takes_calls(bridge: Bridge) -> None:
     await bridge.open()
     victim, survivor = await workers(bridge)
     os.kill(victim["pid"], signal.SIGKILL)
-    await eventually(lambda: bridge.has(sessions=0))
-    await eventually(lambda: all_up(bridge))
+    await eventually(lambda: bridge.has(sessions=0), timeout_s=20)
+    await eventually(lambda: all_up(bridge), timeout_s=20)
     again, same = await workers(bridge)
     assert again["pid"] not in (victim["pid"], survivor["pid"])
     assert (again["restarts"], same["restarts"]) == (1, 0)
