@@ -12,6 +12,13 @@ class CallFailedError(Exception):
     """A call that cannot go on; the text is for the person reading the result."""
 
 
+class SessionGoneError(CallFailedError):
+    """The bridge knows the session no more: only a new one can go on."""
+
+
+GONE = (404, 410)
+
+
 @dataclass(frozen=True, slots=True)
 class Deadlines:
     """How long to wait for the bridge before giving a call up, in seconds."""
@@ -79,7 +86,12 @@ class BridgeApi:
     async def exchange_sdp(
         self, session_id: str, offer: str, *, client_token: str | None = None
     ) -> Admission:
-        """The answer to an offer, of a new client or of one that comes back."""
+        """The answer to an offer, of a new client or of one that comes back.
+
+        Raises:
+            SessionGoneError: there is no such session, or no longer.
+            CallFailedError: anything else.
+        """
         path = f"/api/realtime/sdp/{session_id}"
         headers = {"Content-Type": "application/sdp"}
         if client_token is not None:
@@ -130,9 +142,8 @@ class BridgeApi:
             error = (await response.json()).get("error")
             if isinstance(error, dict):
                 code = f" {error.get('code')}: {error.get('message')}"
-        raise CallFailedError(
-            f"{response.method} {_route(path)} answered {response.status}{code}"
-        )
+        kind = SessionGoneError if response.status in GONE else CallFailedError
+        raise kind(f"{response.method} {_route(path)} answered {response.status}{code}")
 
 
 def _words(method: str, path: str, exc: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines
+from simulator.bridge_api import BridgeApi, CallFailedError, Deadlines, SessionGoneError
 from simulator.capture import CaptureClock
 from simulator.lifeline import ATTEMPT_S, PATIENCE_S, Lifeline, Outage, delay_s
 from simulator.mouth import Mouth
@@ -136,15 +136,11 @@ class Call:
         plan, record = self._plan, self._record
         peer = self._peer = self._new_peer()
         steps = _Steps(record.steps_ms)
-        record.session_id = await self._api.open_session(
-            conversation_id=plan.conversation_id,
-            system_prompt=f"{plan.system_prompt} [{plan.tag}]",
-            voice=plan.voice,
-        )
+        session_id = await self._open_session()
         steps.done("session")
         offer = await peer.offer()
         steps.done("gather")
-        answer = await self._exchange(record.session_id, offer)
+        answer = await self._exchange(session_id, offer)
         steps.done("sdp")
         try:
             async with asyncio.timeout(plan.deadlines.connect_s):
@@ -161,6 +157,15 @@ class Call:
             raise CallFailedError(record.failure or "ended before hello")
         steps.done("hello")
         self._on_talking()
+
+    async def _open_session(self) -> str:
+        plan = self._plan
+        session_id = self._record.session_id = await self._api.open_session(
+            conversation_id=plan.conversation_id,
+            system_prompt=f"{plan.system_prompt} [{plan.tag}]",
+            voice=plan.voice,
+        )
+        return session_id
 
     def _new_peer(self) -> Peer:
         def on_lost(reason: str) -> None:
@@ -251,7 +256,14 @@ class Call:
 
     async def _reconnect(self, peer: Peer) -> None:
         assert self._record.session_id is not None
-        answer = await self._exchange(self._record.session_id, await peer.offer())
+        offer = await peer.offer()
+        try:
+            answer = await self._exchange(self._record.session_id, offer)
+        except SessionGoneError:
+            # As the page: the conversation is opened anew, the old ticket is worth
+            # nothing there.
+            self._client_token = None
+            answer = await self._exchange(await self._open_session(), offer)
         self._answered.clear()
         await peer.accept(answer)
         await peer.wait_open()

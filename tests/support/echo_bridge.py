@@ -249,6 +249,8 @@ class EchoBridge:
         def on_message(data: bytes | str) -> None:
             if isinstance(data, bytes):
                 call.hear(np.frombuffer(data, dtype="<i2"))
+            elif json.loads(data)["type"] == "ping":
+                call.tell({"type": "pong"})
 
         if channel.label == "control":
             channel.send(json.dumps({"type": "hello", "client_id": "echo-client"}))

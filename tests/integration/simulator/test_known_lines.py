@@ -27,7 +27,7 @@ from simulator.speech import tone
 from tests.support.echo_bridge import EchoBridge, Line
 from tests.support.wire_time import run_on_wire_time
 
-SECONDS = 8.0
+SECONDS = 7.0
 ATTEMPTS = 2
 """In real time: called again if the machine disturbed it."""
 LINES: dict[str, Line] = {
