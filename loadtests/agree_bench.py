@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from loadtests.bench import EXIT_STATUS, calls_at
+from loadtests.bench import calls_at
+from loadtests.ending import COULD_NOT_RUN, end
 from loadtests.processes import ProcessError
 from reports import folder
 from reports.calls import FIGURES, CallsAtLoad, call_medians
 from reports.machine import this_machine, this_revision
 from reports.model import Check, Headline, Outcome, Run, TableBlock, TextBlock, Verdict
-from reports.plots import NoPlotsError
 from reports.stats import CONFIDENCE, next_run
 from reports.texts import number
 
@@ -158,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
     except ProcessError as exc:
         print(f"agree: {exc}", file=sys.stderr)
-        return 2
+        return COULD_NOT_RUN
     doubts = tuple(
         f"run {at}: {doubt}"
         for at, run in enumerate(runs, 1)
@@ -187,16 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         checks=(check,),
         blocks=(_table(found, options.runs), _how()),
     )
-    if options.json is not None:
-        options.json.write_text(run.to_json(), encoding="utf-8")
-    try:
-        page = folder.write(run, out)
-    except NoPlotsError as exc:
-        print(f"agree: no page: {exc}", file=sys.stderr)
-        page = out / folder.RESULT
-    print((out / "summary.md").read_text(encoding="utf-8"))
-    print(f"report: {page}")
-    return EXIT_STATUS[verdict.outcome]
+    return end(run, out, also=options.json)
 
 
 def _table(found: Sequence[Agreement], n_runs: int) -> TableBlock:

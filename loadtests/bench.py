@@ -14,17 +14,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from loadtests.ending import COULD_NOT_RUN, end
 from loadtests.neighbours import Neighbours
 from loadtests.processes import BridgeProcess, ProcessError, simulate
 from reports import folder, history
 from reports.__main__ import of_calls
 from reports.calls import CallsAtLoad
 from reports.machine import this_machine
-from reports.model import Block, Outcome
-from reports.plots import NoPlotsError
+from reports.model import Block
 from simulator.peer import LEGS
-
-EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNDECIDED: 3}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -97,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             loads.append(calls_at(n, options.seconds, options.leg, out=out, name=name))
     except ProcessError as exc:
         print(f"bench: {exc}", file=sys.stderr)
-        return 2
+        return COULD_NOT_RUN
     run = of_calls(
         loads,
         shlex.join(["voicebridge", "bench", *given]),
@@ -108,16 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         files=tuple(f"calls-{n}.jsonl" for n in options.sessions),
         more=_benchmarks(),
     )
-    if options.json is not None:
-        options.json.write_text(run.to_json())
-    try:
-        page = folder.write(run, out)
-    except NoPlotsError as exc:
-        print(f"bench: no page: {exc}", file=sys.stderr)
-        page = out / folder.RESULT
-    print((out / "summary.md").read_text())
-    print(f"report: {page}")
-    return EXIT_STATUS[run.verdict.outcome]
+    return end(run, out, also=options.json)
 
 
 def _say(text: str) -> None:

@@ -15,6 +15,7 @@ from loadtests.compare.judge import LEAST_ROUNDS, by_verdict, judge
 from loadtests.compare.revisions import WORK_TREE, RevisionError, built
 from loadtests.compare.side import Load, Measured, Plan
 from loadtests.compare.trial import Arena
+from loadtests.ending import COULD_NOT_RUN, end
 from loadtests.neighbours import Neighbours
 from loadtests.processes import ProcessError
 from reports import folder
@@ -31,10 +32,8 @@ from reports.model import (
     TextBlock,
     Verdict,
 )
-from reports.plots import NoPlotsError
 from reports.texts import change_text
 
-WORSE, CANNOT, UNDECIDED = 1, 2, 3
 OUTCOMES = {
     Change.WORSE: Outcome.FAIL,
     Change.UNDECIDED: Outcome.UNDECIDED,
@@ -102,29 +101,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             rounds = _rounds(plans, load, options.pairs, options.seed, out)
         except (RevisionError, ProcessError, OSError) as exc:
             print(f"compare: {exc}", file=sys.stderr)
-            return CANNOT
+            return COULD_NOT_RUN
         labels, doubts = (base.label, head.label), neighbours.doubts()
     rows = judge(rounds, sessions=load.sessions)
     command = shlex.join(["voicebridge", "compare", *given])
     run = report(
         rows, labels, command, machine, started, n_rounds=len(rounds), doubts=doubts
     )
-    if options.json is not None:
-        options.json.write_text(run.to_json(), encoding="utf-8")
-    return finish(run, out)
-
-
-def finish(run: Run, out: Path) -> int:
-    """Write the report, say where; the exit status its verdict stands for."""
-    try:
-        page = folder.write(run, out)
-    except NoPlotsError as exc:
-        print(f"no page: {exc}", file=sys.stderr)
-        page = out / folder.RESULT
-    print((out / "summary.md").read_text(encoding="utf-8"))
-    print(f"report: {page}")
-    statuses = {Outcome.FAIL: WORSE, Outcome.UNDECIDED: UNDECIDED}
-    return statuses.get(run.verdict.outcome, 0)
+    return end(run, out, also=options.json)
 
 
 def _rounds(

@@ -19,12 +19,12 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from loadtests.compare.__main__ import CANNOT, finish
 from loadtests.compare.judge import LEAST_ROUNDS, judge
 from loadtests.compare.rates import CPU, Rates, Trial, report, row_of
 from loadtests.compare.revisions import WORK_TREE, Built, RevisionError, built
 from loadtests.compare.side import Load, Plan
 from loadtests.compare.trial import Arena
+from loadtests.ending import COULD_NOT_RUN, end
 from loadtests.neighbours import Neighbours
 from loadtests.processes import ProcessError
 from reports import folder
@@ -88,9 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (RevisionError, ProcessError, OSError) as exc:
             print(f"calibrate: {exc}", file=sys.stderr)
             if not rates.trials:
-                return CANNOT
+                return COULD_NOT_RUN
     if not rates.trials:
-        return CANNOT
+        return COULD_NOT_RUN
     command = shlex.join(["voicebridge", "calibrate", *given])
     run = report(
         rates,
@@ -100,9 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rounds=options.rounds,
         doubts=neighbours.doubts(),
     )
-    if options.json is not None:
-        options.json.write_text(run.to_json(), encoding="utf-8")
-    return finish(run, out)
+    return end(run, out, also=options.json)
 
 
 def _run_trials(

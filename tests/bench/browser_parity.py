@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from playwright.async_api import async_playwright
 
+from loadtests.ending import end
 from loadtests.engine.programs import Child
 from loadtests.neighbours import Neighbours
 from loadtests.processes import BridgeProcess, get_json, simulate
@@ -45,7 +46,6 @@ from reports.model import (
     Verdict,
     overall,
 )
-from reports.plots import NoPlotsError
 from reports.texts import number
 from simulator.network import PRESETS
 from tests.bench.page_call import LEAD_S, call_by_page, figures
@@ -154,14 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ),
         ),
     )
-    if options.json is not None:
-        options.json.write_text(run.to_json(), encoding="utf-8")
-    try:
-        print(f"report: {folder.write(run, out)}")
-    except NoPlotsError as exc:
-        print(f"no page: {exc}", file=sys.stderr)
-    print((out / "summary.md").read_text(encoding="utf-8"))
-    return {Outcome.PASS: 0, Outcome.FAIL: 1}.get(outcome, 3)
+    return end(run, out, also=options.json)
 
 
 async def _measure(
