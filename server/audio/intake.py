@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from server.audio.format import FRAME_MS, FRAME_SAMPLES, Pcm
+from server.audio.format import FRAME_MS, FRAME_SAMPLES, SILENCE, Pcm
 from server.audio.playout import PlayoutBuffer
 from server.audio.reorder import LOST, ReorderWindow
 
@@ -70,11 +70,17 @@ class Intake:
             self._lost_before += self._window.counters.lost
             self._late_before += self._window.counters.late
         self._window: ReorderWindow[tuple[bytes, bool]] = ReorderWindow(PASSING_DEPTH)
-        self._decoder = self._new_decoder()
+        self._decoder: FrameDecoder = self._new_decoder()
         self._recent: deque[bytes] = deque(maxlen=WAKING_PACKETS)
         self._is_asleep = False
         if not hasattr(self, "buffer"):
             self.buffer = PlayoutBuffer(conceal=self._conceal)
+
+    def close(self) -> None:
+        """Free the decoder, and forget who wanted what comes; the counts stay."""
+        self._on_frame = self._on_packet = None
+        self._decoder = _NO_DECODER
+        self.buffer.close()
 
     @property
     def lost_packets(self) -> int:
@@ -225,3 +231,16 @@ class Intake:
         decoded = [self._decoder.decode(payload) for payload in self._recent]
         self.woken = [pcm for pcm in decoded if pcm is not None]
         self._recent.clear()
+
+
+class _NoDecoder:
+    """Of a stream that is over."""
+
+    def decode(self, payload: bytes) -> Pcm | None:
+        return None
+
+    def conceal(self, following: bytes | None = None) -> Pcm:
+        return SILENCE
+
+
+_NO_DECODER = _NoDecoder()

@@ -151,6 +151,12 @@ class PlayoutBuffer:
         self.counters.flushed += waiting
         return waiting
 
+    def close(self) -> None:
+        """Nothing comes any more; whoever made up frames is let go."""
+        self.flush()
+        self._conceal = None
+        self._waiting = WaitingSamples(FRAME_SAMPLES)  # its array is 20 kB
+
     # --- running dry
 
     def _run_dry(self) -> Pcm | None:

@@ -167,8 +167,7 @@ class BrowserPeer:
             self._hello_timer.cancel()
         if self.line is not None:
             self.line.stop()
-        self._path.stop()
-        await close_connection(self._pc)
+        await close_connection(self._pc, self._path)
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label == CONTROL_LABEL and self._control is None:

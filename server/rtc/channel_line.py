@@ -58,7 +58,9 @@ class ChannelLine:
         return LineFigures(jitter_ms=self._reception.jitter_ticks * 1000 / RATE_HZ)
 
     def stop(self) -> None:
-        """The peer connection closes the channel."""
+        """Send nothing any more; the peer connection closes the channel."""
+        self._send = _nowhere
+        self.intake.close()
 
     def _transmit(self, message: bytes | None) -> None:
         if message is None:
@@ -171,6 +173,11 @@ class OpusLine(ChannelLine):
         """Before the first `push` after packets: what the last of them held."""
         self._encoder.join(frames, after=self._passed)
 
+    def stop(self) -> None:
+        """Send nothing any more, and free the encoder."""
+        super().stop()
+        self._encoder.free()
+
 
 def new_line(framing: fr.Framing, send: SendMessage) -> ChannelLine:
     """The line of a channel.
@@ -186,3 +193,8 @@ def new_line(framing: fr.Framing, send: SendMessage) -> ChannelLine:
         return OpusLine(send)
     except libopus.OpusError as exc:
         raise fr.FramingError("no Opus on this server") from exc
+
+
+def _nowhere(message: bytes) -> bool:
+    """The channel of a line that was stopped."""
+    return False

@@ -9,6 +9,8 @@ from aiortc.exceptions import InvalidStateError
 
 from server.rtc.ice import IcePolicy
 from server.rtc.liveness import ice_connections
+from server.rtc.path import MediaPath
+from server.rtc.remains import take_apart
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +31,9 @@ def new_connection(
     return pc
 
 
-async def close_connection(pc: RTCPeerConnection) -> None:
+async def close_connection(pc: RTCPeerConnection, path: MediaPath) -> None:
     """Close for good. aiortc's close can wait for ever; then only sockets are freed."""
+    path.stop()
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await pc.close()
@@ -38,6 +41,8 @@ async def close_connection(pc: RTCPeerConnection) -> None:
         logger.warning("peer connection still closing after %.1f s", CLOSE_TIMEOUT_S)
         for connection in ice_connections(pc):
             await connection.close()
+    path.free()
+    take_apart(pc)
 
 
 def try_send(channel: RTCDataChannel | None, data: str | bytes) -> bool:

@@ -119,7 +119,7 @@ class Encoder:
         self._view = memoryview(self._packet).cast("B")
 
     def encode(self, pcm: Pcm) -> bytes:
-        """One packet for one frame, int16, shape (FRAME_SAMPLES,).
+        """One packet for one frame, int16, shape (FRAME_SAMPLES,); empty once freed.
 
         Raises:
             ValueError: the frame has another size.
@@ -127,6 +127,8 @@ class Encoder:
         """
         if pcm.size != FRAME_SAMPLES:
             raise ValueError(f"expected {FRAME_SAMPLES} samples, got {pcm.size}")
+        if not self._state:
+            return b""
         n = self._encode(
             self._state,
             pcm.tobytes(),
@@ -153,7 +155,7 @@ class Encoder:
             for frame in frames:
                 if frame.size == FRAME_SAMPLES:
                     self.encode(frame)
-        else:
+        elif self._state:
             self._library.opus_encoder_ctl(
                 ctypes.c_void_p(self._state), ctypes.c_int(_RESET)
             )
@@ -165,9 +167,15 @@ class Encoder:
         if result:
             raise OpusError(result)
 
+    def free(self) -> None:
+        """Give its memory back now; nothing is encoded any more."""
+        state, self._state = self._state, None
+        if state:
+            self._library.opus_encoder_destroy(state)
+
     def __del__(self) -> None:
         if getattr(self, "_state", None):
-            self._library.opus_encoder_destroy(self._state)
+            self.free()
 
 
 class Decoder:

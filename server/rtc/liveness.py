@@ -88,6 +88,9 @@ class PathWatch:
         """Forget open probes and the connections."""
         while self._open:
             self._forget_oldest()
+        for connection in self._connections:
+            vars(connection).pop("data_received", None)
+            vars(connection).pop("check_incoming", None)
         self._connections.clear()
 
     def _ask(self, connection: Connection, pair: CandidatePair) -> None:

@@ -136,8 +136,7 @@ class ModelPeer:
         """Free everything. Safe to call twice."""
         self._watch.stop()
         self._line.stop()
-        self._path.stop()
-        await close_connection(self._pc)
+        await close_connection(self._pc, self._path)
 
     def _on_message(self, data: str | bytes) -> None:
         if isinstance(data, str):

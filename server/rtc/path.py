@@ -76,6 +76,9 @@ class MediaPath(Protocol):
     def stop(self) -> None:
         """Before the peer connection is closed."""
 
+    def free(self) -> None:
+        """After it was closed: keep nothing of it."""
+
 
 def media_path(kind: PathKind, pc: RTCPeerConnection) -> MediaPath:
     """The path of a new peer connection: lean if asked for and possible here."""

@@ -55,6 +55,7 @@ class PlainLine:
     def stop(self) -> None:
         """Send nothing any more."""
         self._source.stop()
+        self.intake.close()
 
 
 class PlainPath:
@@ -81,3 +82,6 @@ class PlainPath:
 
     def stop(self) -> None:
         """Nothing to do."""
+
+    def free(self) -> None:
+        """Nothing to do: what is left is aiortc's."""

@@ -122,8 +122,10 @@ class LazyTimer:
         self._association._t3_handle = None
 
     def stop(self) -> None:
-        """For good: leave nothing behind in the loop."""
+        """For good: leave nothing behind in the loop, and give aiortc its own back."""
         self.cancel()
+        for name in ("_t3_start", "_t3_restart", "_t3_cancel"):
+            vars(self._association).pop(name, None)
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None

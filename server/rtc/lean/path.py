@@ -47,6 +47,7 @@ class LeanLine:
 
     def stop(self) -> None:
         """The peer connection stops the sender."""
+        self.intake.close()
 
 
 class LeanPath:
@@ -98,6 +99,13 @@ class LeanPath:
         if self._association is not None:
             self._association.stop()
             self._association = None
+
+    def free(self) -> None:
+        """Free the ciphers' memory: nothing comes or goes any more."""
+        if self._wire is not None:
+            self._wire.free()
+            self._wire = None
+        self._waiting.clear()
 
     def _transport(self) -> Any:
         if self._pc.sctp is not None:

@@ -112,6 +112,8 @@ class LeanSender(RTCRtpSender):
             if self._wire is not None:
                 self._wire.send_rtcp(bytes(RtcpByePacket(sources=[self._ssrc])))
         self._wire = None
+        self._encoder.free()
+        self._history.clear()
 
     @property
     def _can_send(self) -> bool:

@@ -208,6 +208,7 @@ class MediaSocket:
         self._poller.remove(self._sock)
         self._sock.close()
         asyncio.get_running_loop().call_soon(self._lost, None)
+        self._lost = _unheard  # else it and its protocol would hold each other
 
     abort = close
 

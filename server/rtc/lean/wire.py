@@ -14,6 +14,8 @@ from server.rtc.lean.srtp import Cipher
 
 logger = logging.getLogger(__name__)
 
+Crypt = Callable[[bytes], bytes | None]
+
 _BUFFER_BYTES = 4096
 _RTP_HEADER_BYTES = 12
 _lib = SSL._lib  # type: ignore[attr-defined]
@@ -58,6 +60,8 @@ class Wire:
         self._heard = heard
         self._loop = asyncio.get_running_loop()
         self._backlog: list[bytes] = []
+        self._protocols: list[Any] = []
+        """Those whose datagrams come here."""
         self._connection: Any = dtls.transport._connection
         self._pair: CandidatePair | None = None
         self._sendto: Callable[[bytes, Any], None] | None = None
@@ -65,11 +69,11 @@ class Wire:
         tls: Any = self.dtls._ssl
         self._ssl = tls._ssl
         self._into, self._from = tls._into_ssl, tls._from_ssl
-        self._buffer = _ffi.new("char[]", _BUFFER_BYTES)
-        self._view = _ffi.buffer(self._buffer)
-        self._unprotect = Cipher(self.dtls._rx_srtp).unprotect
-        self._protect = Cipher(self.dtls._tx_srtp).protect
-        self._protect_rtcp = self.dtls._tx_srtp.protect_rtcp
+        self._buffer: Any = _ffi.new("char[]", _BUFFER_BYTES)
+        self._view: Any = _ffi.buffer(self._buffer)
+        self._unprotect: Crypt = Cipher(self.dtls._rx_srtp).unprotect
+        self._protect: Crypt = Cipher(self.dtls._tx_srtp).protect
+        self._protect_rtcp: Any = self.dtls._tx_srtp.protect_rtcp
 
     def take_over(self) -> None:
         """From now on datagrams come here.
@@ -89,6 +93,16 @@ class Wire:
             self._loop.call_soon(self._catch_up)
         for protocol in connection._protocols:
             self._listen(protocol)
+
+    def free(self) -> None:
+        """Let go of the keys and of whoever holds this; the sockets are closed."""
+        self.on_rtp = self.on_sctp = self._sendto = self._pair = None
+        self._backlog.clear()
+        for protocol in self._protocols:
+            del protocol.datagram_received
+        self._protocols.clear()
+        self._ssl = self._into = self._from = self._buffer = self._view = None
+        self._unprotect = self._protect = self._protect_rtcp = _nothing
 
     def _catch_up(self) -> None:
         backlog, self._backlog = self._backlog, []
@@ -128,7 +142,9 @@ class Wire:
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send one compound RTCP packet."""
-        self.send(self._protect_rtcp(packet))
+        datagram = self._protect_rtcp(packet)
+        if datagram is not None:
+            self.send(datagram)
 
     # --- in
 
@@ -145,6 +161,7 @@ class Wire:
                 to_aioice(data, address)
 
         protocol.datagram_received = datagram_received
+        self._protocols.append(protocol)
         if MediaSocket.fits(protocol):
             MediaSocket(protocol, poller_of(self._loop), datagram_received)
 
@@ -191,3 +208,7 @@ class Wire:
             # Ends aiortc's own receiving task, which then reports the end.
             queue: asyncio.Queue[Any] = self._connection._queue
             queue.put_nowait(None)
+
+
+def _nothing(packet: bytes) -> None:
+    """Of a connection that is over."""

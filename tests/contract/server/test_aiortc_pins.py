@@ -20,6 +20,7 @@ from server.rtc.ice import LOOPBACK, IcePolicy
 from server.rtc.liveness import PathWatch, ice_connections
 from server.rtc.opus import OpusDecoder, OpusEncoder
 from server.rtc.receiver import OpusReceiver, opus_only
+from server.rtc.remains import take_apart
 
 
 def test_the_version_is_the_one_that_was_read() -> None:
@@ -137,3 +138,23 @@ def test_libopus_takes_24_khz_and_every_frame_makes_one_packet() -> None:
     assert decoder.failed_packets == 1
     with pytest.raises(ValueError, match="480"):
         encoder.encode(pcm[:481])
+
+
+async def test_a_closed_connection_can_be_taken_apart() -> None:
+    """server/rtc/remains.py: twice, and aiortc's own close still returns."""
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    pc.createDataChannel("audio")
+    with IcePolicy(LOOPBACK).applied():
+        await pc.setLocalDescription(await pc.createOffer())
+    assert pc.sctp is not None
+    dtls = pc.sctp.transport
+    assert {"_ssl", "_rx_srtp", "_tx_srtp"} <= set(vars(dtls))
+    connection = dtls.transport._connection
+    assert {"_check_list", "_early_checks"} <= set(vars(connection))
+    await pc.close()
+
+    for _ in range(2):
+        take_apart(pc)
+        await pc.close()
+    source = inspect.getsource(RTCDtlsTransport.stop)
+    assert "if self._ssl and self._state in" in source
