@@ -31,6 +31,7 @@ from loadtests.engine.programs import (
     rss_bytes,
 )
 from loadtests.engine.report import engine_run
+from loadtests.neighbours import Neighbours
 from loadtests.processes import ProcessError
 from reports import folder
 from reports.machine import machine_text, this_machine, this_revision
@@ -101,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     recoveries: list[dict[str, Any]] = []
     with Child([sys.executable, "-m", "loadtests.engine"], log=log) as far_ends:
         model_url = far_ends.hear()["model_url"]
+        neighbours = Neighbours()
         if options.loss is not None:
             order = {"loss": options.loss, "seconds": options.seconds}
             for leg, path in itertools.product(options.legs, paths):
@@ -129,6 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 continue
             slices.setdefault((leg, n, path), []).append(figures)
             print(_line(leg, n, path, figures), flush=True)
+        doubts = neighbours.doubts()
     results = [
         summarise(leg, n, path, figures, slices.get((leg, n, "reference")))
         for (leg, n, path), figures in slices.items()
@@ -154,6 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             machine=machine,
             revision=this_revision(),
             failed=failed,
+            neighbours=doubts,
         )
         try:
             print(f"report: {folder.write(report, out)}")

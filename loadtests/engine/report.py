@@ -40,6 +40,7 @@ def engine_run(
     machine: Machine,
     revision: Revision | None,
     failed: Sequence[str] = (),
+    neighbours: Sequence[str] = (),
 ) -> Run:
     """The run of one engine bench.
 
@@ -51,14 +52,15 @@ def engine_run(
         machine: where.
         revision: of what.
         failed: slices that did not get there, in words.
+        neighbours: why the machine cannot be judged by (`Neighbours.doubts`).
     """
     legs = list(dict.fromkeys(r["leg"] for r in results))
     checks = [
         Check(name="slice", group="engine", outcome=Outcome.FAIL, words=words)
         for words in failed
     ]
-    checks += [_heard(result) for result in results]
-    doubts = tuple(_doubts(results))
+    checks += [_heard(result, is_reliable=not neighbours) for result in results]
+    doubts = (*neighbours, *_doubts(results))
     blocks: list[Block] = [_cost(leg, results) for leg in legs]
     blocks += [_table(leg, results) for leg in legs]
     return Run(
@@ -89,7 +91,7 @@ def _words(results: Sequence[Mapping[str, Any]]) -> str:
     return words + (f", {ratio:.0%} of a straightforward bridge." if ratio else ".")
 
 
-def _heard(result: Mapping[str, Any]) -> Check:
+def _heard(result: Mapping[str, Any], *, is_reliable: bool) -> Check:
     sent, heard, late = (
         result[name] for name in ("frames_sent", "frames_heard", "late_frames")
     )
@@ -97,8 +99,9 @@ def _heard(result: Mapping[str, Any]) -> Check:
     missing = max(0, sent - heard) + late
     good = sent > 0 and missing <= 0.01 * sent
     outcome = Outcome.PASS if good else Outcome.FAIL
-    if result["path"] != "lean" and not good:
-        outcome = Outcome.UNDECIDED  # a neighbour that breaks is a finding, no failure
+    if not good and (result["path"] != "lean" or not is_reliable):
+        # Another bridge that breaks is a finding; so is ours on a busy machine.
+        outcome = Outcome.UNDECIDED
     words = f"{heard} of {sent} frames heard, {late} late"
     return Check(name=name, group="engine", outcome=outcome, words=words)
 

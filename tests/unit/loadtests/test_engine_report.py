@@ -32,7 +32,7 @@ def result(path: str, sessions: int, cpu: float, **changes: Any) -> dict[str, An
     return found | changes
 
 
-def run_of(*results: dict[str, Any], failed: tuple[str, ...] = ()) -> Any:
+def run_of(*results: dict[str, Any], **given: tuple[str, ...]) -> Any:
     return engine_run(
         results,
         command="voicebridge bench engine",
@@ -40,7 +40,7 @@ def run_of(*results: dict[str, Any], failed: tuple[str, ...] = ()) -> Any:
         seconds=60,
         machine=MACHINE,
         revision=None,
-        failed=failed,
+        **given,
     )
 
 
@@ -68,6 +68,13 @@ def test_lost_frames_fail_and_a_late_generator_proves_nothing(
     changes: dict[str, Any], outcome: Outcome
 ) -> None:
     assert run_of(result("lean", 5, 20.0, **changes)).verdict.outcome is outcome
+
+
+@pytest.mark.parametrize("changes", [{}, {"late_frames": 50}])
+def test_beside_other_programs_nothing_is_proven(changes: dict[str, Any]) -> None:
+    run = run_of(result("lean", 5, 20.0, **changes), neighbours=("others",))
+
+    assert run.verdict.outcome is Outcome.UNDECIDED
 
 
 def test_a_slice_that_did_not_get_there_fails_the_run() -> None:
