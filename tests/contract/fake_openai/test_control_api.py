@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import time
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -94,6 +95,19 @@ async def test_the_record_has_events_and_audio_on_one_clock(fake: RunningFake) -
     assert response["response_created_s"] < response["output_started_s"]
     assert response["status"] == "completed"
     assert response["said"] == "Yes."
+
+
+async def test_a_timeline_tells_when_the_fake_was_late(fake: RunningFake) -> None:
+    meter = fake.server.ticker.meter
+    meter.add(0.3, left_s=time.monotonic() - 600)  # long before the call
+    async with calling(fake.base_url) as call:
+        now_s = time.monotonic()
+        meter.add(0.3, left_s=now_s)  # a frame of some call, that long after its time
+        timeline = await get(fake, f"/calls/{call.call_id}/timeline")
+
+    told = timeline["late"]
+    assert any(s["worst_ms"] >= 299 and s["ended_s"] >= now_s - 0.1 for s in told)
+    assert all(s["ended_s"] > now_s - 300 for s in told)
 
 
 async def test_an_injected_event_reaches_the_client(fake: RunningFake) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reports.model import Change, ComparisonRow
+from reports.model import Change, ComparisonRow, Outcome
 
 parity = pytest.importorskip("tests.bench.browser_parity")
 
@@ -74,3 +74,19 @@ def test_one_call_of_three_that_went_astray_does_not_decide() -> None:
     found = parity.compare([SAME, wild, SAME], [SAME] * 3, is_impaired=False)
 
     assert apart({row.name: row for row in found}) == []
+
+
+@pytest.mark.parametrize("is_reliable", [True, False])
+def test_on_a_machine_that_kept_no_time_a_difference_is_undecided(
+    is_reliable: bool,
+) -> None:
+    far, near = (
+        parity._check(
+            rows({}, {"mouth_to_ear_ms": ms})["mouth_to_ear_ms"],
+            is_reliable=is_reliable,
+        )
+        for ms in (90.0, 20.0)
+    )
+
+    assert far.outcome is (Outcome.FAIL if is_reliable else Outcome.UNDECIDED)
+    assert near.outcome is Outcome.PASS
