@@ -24,7 +24,11 @@ from numpy.typing import NDArray
 
 FRAME_SAMPLES = 480
 FRAME_S = 0.02
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
+"""For what comes at once on an idle machine."""
+MAX_BEHIND_S = 0.04
+"""So late may a frame be and the next still keep its time. A machine that stalled for
+longer has stalled the microphone too: it goes on, and does not send all at once."""
 
 Pcm = NDArray[np.int16]
 
@@ -34,17 +38,34 @@ def offer_loopback_only() -> None:
     aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
 
 
+async def in_real_time(pcm: Pcm) -> AsyncIterator[Pcm]:
+    """Frames as a microphone gives them: one per 20 ms and never a burst."""
+    loop = asyncio.get_running_loop()
+    due_s = loop.time()
+    for n in range(0, pcm.size, FRAME_SAMPLES):
+        yield pcm[n : n + FRAME_SAMPLES]
+        due_s = max(due_s + FRAME_S, loop.time() - MAX_BEHIND_S)
+        await asyncio.sleep(max(0, due_s - loop.time()))
+
+
 class Browser:
     """One client of the bridge. Use `async with browser(...)`."""
 
     def __init__(
-        self, http: httpx.AsyncClient, *, bearer: str | None = None, name: str = ""
+        self,
+        http: httpx.AsyncClient,
+        *,
+        bearer: str | None = None,
+        name: str = "",
+        audio_lifetime_ms: int | None = 100,
     ) -> None:
         """
         Args:
             http: for the signalling.
             bearer: a key or token, if one is needed.
             name: what the others see.
+            audio_lifetime_ms: so long a frame is worth sending, both ways; None gives
+                up none, for who counts them.
         """
         self._http = http
         self._bearer = bearer
@@ -56,7 +77,7 @@ class Browser:
         self.heard: list[Pcm] = []
         self._news = asyncio.Condition()
         self.audio = self.pc.createDataChannel(
-            "audio", ordered=False, maxPacketLifeTime=100
+            "audio", ordered=False, maxPacketLifeTime=audio_lifetime_ms
         )
         self.control: Any = None
         self.audio.on("message", self._on_message)
@@ -125,14 +146,15 @@ class Browser:
         assert result is not None
         return result
 
+    @property
+    def states(self) -> list[str]:
+        """What the assistant was doing, in order."""
+        return [m["state"] for m in self.messages if m["type"] == "state"]
+
     async def speak(self, pcm: Pcm) -> None:
-        """Send samples in real time, one frame per 20 ms."""
-        loop = asyncio.get_running_loop()
-        start_s = loop.time()
-        for n in range(0, pcm.size, FRAME_SAMPLES):
-            self.audio.send(pcm[n : n + FRAME_SAMPLES].tobytes())
-            due_s = start_s + (n // FRAME_SAMPLES + 1) * FRAME_S
-            await asyncio.sleep(max(0, due_s - loop.time()))
+        """Send samples in real time."""
+        async for frame in in_real_time(pcm):
+            self.audio.send(frame.tobytes())
 
     def heard_pcm(self) -> Pcm:
         """Everything heard so far."""
@@ -175,9 +197,10 @@ async def browser(
     control: bool = True,
     bearer: str | None = None,
     name: str = "",
+    audio_lifetime_ms: int | None = 100,
 ) -> AsyncIterator[Browser]:
     """A connected data-channel browser, closed at the end."""
-    one = Browser(http, bearer=bearer, name=name)
+    one = Browser(http, bearer=bearer, name=name, audio_lifetime_ms=audio_lifetime_ms)
     if control:
         one.open_control()
     try:

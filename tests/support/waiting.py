@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 async def eventually(
-    condition: Callable[[], bool], *, timeout_s: float = 5.0, every_s: float = 0.02
+    condition: Callable[[], bool], *, timeout_s: float = 30.0, every_s: float = 0.02
 ) -> None:
     """Wait until a condition holds; TimeoutError when it does not."""
     async with asyncio.timeout(timeout_s):

@@ -1,29 +1,20 @@
 """One whole call through real peers: browser, bridge, model and back."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
 from fake_openai.utterances import load
-from tests.integration.server.conftest import Bridge, FakeModel, read_wav
+from tests.integration.server.conftest import (
+    Bridge,
+    CallLog,
+    FakeModel,
+    eventually,
+    read_wav,
+)
 from tests.support.browser import browser
-
-RATE_HZ = 24_000
-
-
-def tone(hz: float, seconds: float, peak: float = 8000) -> np.ndarray:
-    t = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
-    return np.rint(peak * np.sin(2 * np.pi * hz * t)).astype(np.int16)
-
-
-def silence(seconds: float) -> np.ndarray:
-    return np.zeros(int(seconds * RATE_HZ), np.int16)
-
-
-def loud_part(pcm: np.ndarray, threshold: float = 800) -> np.ndarray:
-    """From the first to the last 10 ms block louder than the threshold."""
-    blocks = pcm[: pcm.size // 240 * 240].reshape(-1, 240).astype(float)
-    loud = np.flatnonzero(np.sqrt((blocks**2).mean(axis=1)) > threshold)
-    return pcm[loud[0] * 240 : (loud[-1] + 1) * 240]
+from tests.support.tones import assert_all_came, silence, tone
 
 
 def loud_s(pcm: np.ndarray, threshold: float = 800) -> float:
@@ -32,9 +23,11 @@ def loud_s(pcm: np.ndarray, threshold: float = 800) -> float:
     return float((np.sqrt((blocks**2).mean(axis=1)) > threshold).sum() * 0.01)
 
 
-def pitch_hz(pcm: np.ndarray) -> float:
-    spectrum = np.abs(np.fft.rfft(pcm * np.hanning(pcm.size), 1 << 18))
-    return float(spectrum.argmax() * RATE_HZ / (1 << 18))
+def loud_rms(pcm: np.ndarray, threshold: float = 300) -> float:
+    """Of the 10 ms blocks that are louder than the threshold."""
+    blocks = pcm[: pcm.size // 240 * 240].reshape(-1, 240).astype(float)
+    powers = (blocks**2).mean(axis=1)
+    return float(np.sqrt(powers[powers > threshold**2].mean()))
 
 
 def rms(pcm: np.ndarray) -> float:
@@ -42,47 +35,56 @@ def rms(pcm: np.ndarray) -> float:
 
 
 async def test_a_tone_reaches_the_model_at_its_pitch_length_and_level(
-    bridge: Bridge, fake: FakeModel
+    bridge: Bridge, fake: FakeModel, call_log: CallLog
 ) -> None:
-    sent = tone(440, 3.0)
     session_id = await bridge.open(system_prompt="tag-tone-up")
-    async with browser(bridge.http, session_id) as client:
-        await client.speak(np.concatenate((silence(0.5), sent, silence(0.5))))
+    async with browser(bridge.http, session_id, audio_lifetime_ms=None) as client:
+        sent = np.concatenate((silence(0.3), tone(440, 2.0), silence(0.3)))
+        await client.speak(sent)
+        heard = await fake.heard("tag-tone-up", [440], 2.0)
+        counts = await call_log.end(bridge, session_id)
 
-    call = await fake.call("tag-tone-up")
-    wav = await fake.get(f"/fake/v1/calls/{call['call_id']}/audio/input.wav")
-    got = loud_part(read_wav(wav.content))
-
-    assert pitch_hz(got) == pytest.approx(440, abs=4)
-    assert loud_s(got) == pytest.approx(3.0, rel=0.02)
-    assert 20 * np.log10(rms(got) / rms(sent)) == pytest.approx(0, abs=1)
+    assert heard.pitch_hz(440) == pytest.approx(440, abs=1)
+    assert_all_came(heard, 440, 2.0, counts)
+    assert heard.level_db(440, 8000) == pytest.approx(0, abs=1)
 
 
 async def test_a_spoken_question_is_answered_and_heard(
-    bridge: Bridge, fake: FakeModel
+    bridge: Bridge, fake: FakeModel, call_log: CallLog
 ) -> None:
-    """What arrives at the ear is what the model played: length ±2 %, level ±1 dB."""
+    """What arrives at the ear is what the model played: length ±2 %, level ±1 dB.
+
+    And what a late machine dropped is counted.
+    """
     session_id = await bridge.open(system_prompt="tag-question")
     question = load("weather_oslo").pcm
-    async with browser(bridge.http, session_id) as client:
-        await client.speak(np.concatenate((question, silence(4.0))))
+    async with browser(bridge.http, session_id, audio_lifetime_ms=None) as client:
+        await client.speak(np.concatenate((question, silence(1.0))))
         user = await client.message("transcript", lambda m: m["role"] == "user")
         final = await client.message(
             "transcript", lambda m: m["role"] == "assistant" and m["final"]
         )
-        states = [m["state"] for m in client.messages if m["type"] == "state"]
+        await client.message("state", lambda m: m["state"] == "speaking")
+        await eventually(lambda: client.states[-1] == "listening", timeout_s=20)
+        call = await fake.call("tag-question")
+        wav = await fake.get(f"/fake/v1/calls/{call['call_id']}/audio/output.wav")
+        played = read_wav(wav.content)
+        with suppress(TimeoutError):  # what has been dropped never comes
+            await eventually(
+                lambda: loud_s(client.heard_pcm(), 300) >= loud_s(played, 300),
+                timeout_s=1,
+            )
+        counts = await call_log.end(bridge, session_id)
         heard = client.heard_pcm()
-
-    call = await fake.call("tag-question")
-    wav = await fake.get(f"/fake/v1/calls/{call['call_id']}/audio/output.wav")
-    played, heard = loud_part(read_wav(wav.content), 300), loud_part(heard, 300)
 
     assert user["text"]
     assert "Oslo" in final["text"]
     order = ["listening", "hearing", "thinking", "speaking", "listening"]
-    assert [s for s in order if s in states] == order
-    assert loud_s(heard, 300) == pytest.approx(loud_s(played, 300), rel=0.02)
-    assert 20 * np.log10(rms(heard) / rms(played)) == pytest.approx(0, abs=1)
+    assert [s for s in order if s in client.states] == order
+    dropped_s = 0.02 * (counts["dropped_frames"] + counts["model_lost_packets"])
+    played_s, heard_s = loud_s(played, 300), loud_s(heard, 300)
+    assert 0.98 * played_s - dropped_s <= heard_s <= 1.02 * played_s
+    assert 20 * np.log10(loud_rms(heard) / loud_rms(played)) == pytest.approx(0, abs=1)
 
 
 async def test_the_session_is_configured_as_asked(

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from fake_openai.utterances import load
-from tests.integration.server.conftest import FakeModel, running_bridge, settings_for
+from tests.integration.server.conftest import (
+    CallLog,
+    FakeModel,
+    eventually,
+    running_bridge,
+    settings_for,
+)
 from tests.support.browser import browser
+from tests.support.tones import Heard, silence
 
-RATE_HZ = 24_000
-SENT_HZ, SENT_SAMPLES, SENT_DBFS = 330.0, 2 * RATE_HZ, -15.0
+SENT_HZ, SENT_S, SENT_DBFS = 330.0, 2.0, -15.0
+SENT_PEAK = 32_768 * 10 ** (SENT_DBFS / 20) * np.sqrt(2)
 
 
 @pytest.fixture(scope="module")
@@ -20,26 +27,20 @@ def tone_fake() -> Iterator[FakeModel]:
     model.close()
 
 
-def loud_part(pcm: np.ndarray) -> np.ndarray:
-    """From the first to the last 5 ms block above -45 dBFS."""
-    blocks = pcm[: pcm.size // 120 * 120].reshape(-1, 120).astype(float)
-    loud = np.flatnonzero(np.sqrt((blocks**2).mean(axis=1)) > 184)
-    return pcm[loud[0] * 120 : (loud[-1] + 1) * 120]
-
-
 async def test_a_tone_reaches_the_ear_at_its_pitch_length_and_level(
-    tone_fake: FakeModel,
+    tone_fake: FakeModel, call_log: CallLog
 ) -> None:
     async with running_bridge(settings_for(tone_fake.url)) as bridge:
         session_id = await bridge.open()
-        async with browser(bridge.http, session_id) as client:
-            hello = load("hello").pcm
-            await client.speak(np.concatenate((hello, np.zeros(4 * RATE_HZ, np.int16))))
-            heard = loud_part(client.heard_pcm())
+        async with browser(bridge.http, session_id, audio_lifetime_ms=None) as client:
+            await client.speak(np.concatenate((load("hello").pcm, silence(1.0))))
+            await client.message("state", lambda m: m["state"] == "speaking")
+            await eventually(lambda: client.states[-1] == "listening")
+            await client.speak(silence(0.3))  # its end is still on the way
+            counts = await call_log.end(bridge, session_id)
+            heard = Heard(client.heard_pcm(), [SENT_HZ])
 
-    inside = heard[1_200:-1_200].astype(float)
-    spectrum = np.abs(np.fft.rfft(inside * np.hanning(inside.size), 1 << 18))
-    level_dbfs = 20 * np.log10(np.sqrt((inside**2).mean()) / 32_768)
-    assert spectrum.argmax() * RATE_HZ / (1 << 18) == pytest.approx(SENT_HZ, abs=4)
-    assert heard.size == pytest.approx(SENT_SAMPLES, rel=0.02)
-    assert level_dbfs == pytest.approx(SENT_DBFS, abs=1)
+    lost_s = 0.02 * (counts["dropped_frames"] + counts["model_lost_packets"])
+    assert heard.pitch_hz(SENT_HZ) == pytest.approx(SENT_HZ, abs=1)
+    assert heard.level_db(SENT_HZ, SENT_PEAK) == pytest.approx(0, abs=1)
+    assert SENT_S * 0.98 - lost_s <= heard.sounding_s(SENT_HZ) <= SENT_S * 1.02

@@ -16,8 +16,8 @@ from tests.integration.server.conftest import (
     running_bridge,
     settings_for,
 )
-from tests.integration.server.test_call import silence
 from tests.support.browser import browser
+from tests.support.tones import silence
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from tests.integration.server.conftest import (
     running_bridge,
     settings_for,
 )
-from tests.integration.server.test_call import silence
 from tests.support.browser import Browser, browser
 from tests.support.runner import Connection, a_whole_run, scripted_runner
+from tests.support.tones import silence
 
 both_transports = pytest.mark.parametrize("transport", ["webrtc", "websocket"])
 

@@ -13,9 +13,9 @@ from tests.integration.server.conftest import (
     running_bridge,
     settings_for,
 )
-from tests.integration.server.test_call import silence
 from tests.support.browser import browser
 from tests.support.runner import Connection, a_whole_run, scripted_runner
+from tests.support.tones import silence
 
 
 async def test_a_spoken_wish_reaches_the_runner_and_its_result_the_model(

@@ -8,10 +8,9 @@ import pytest
 from aiortc import AudioStreamTrack
 from av.audio.frame import AudioFrame
 
-from tests.integration.server.conftest import Bridge, FakeModel, read_wav
-from tests.integration.server.test_call import loud_part, pitch_hz, tone
-from tests.integration.server.test_conversation import strength
+from tests.integration.server.conftest import Bridge, FakeModel, eventually, read_wav
 from tests.support.browser import Browser, browser
+from tests.support.tones import Heard, tone
 
 
 class ToneTrack(AudioStreamTrack):
@@ -22,6 +21,10 @@ class ToneTrack(AudioStreamTrack):
         self._hz = hz
         self._n = 0
         self._start_s = 0.0
+
+    @property
+    def sent_s(self) -> float:
+        return self._n / 48_000
 
     async def recv(self) -> AudioFrame:
         loop = asyncio.get_running_loop()
@@ -44,32 +47,35 @@ async def test_a_track_reaches_the_model_at_its_pitch_and_level(
 ) -> None:
     session_id = await bridge.open(system_prompt="tag-track-up")
     client = Browser(bridge.http)
-    client.add_microphone_track(ToneTrack(440))
+    client.open_control()
+    microphone = ToneTrack(440)
+    client.add_microphone_track(microphone)
     await client.connect(session_id)
-    await asyncio.sleep(2.0)
+    connected_s = microphone.sent_s
+    await eventually(lambda: microphone.sent_s >= connected_s + 1.5)
     await client.close()
 
     call = await fake.call("tag-track-up")
     wav = await fake.get(f"/fake/v1/calls/{call['call_id']}/audio/input.wav")
     # It may be asked for long after the client has left.
-    pcm = loud_part(read_wav(wav.content))
-    assert pitch_hz(pcm[-24_000:]) == pytest.approx(440, abs=4)
-    assert strength(pcm[-24_000:], 440) == pytest.approx(8000, rel=0.12)
+    heard = Heard(read_wav(wav.content), [440])
+    assert heard.pitch_hz(440) == pytest.approx(440, abs=1)
+    assert heard.level_db(440, 8000) == pytest.approx(0, abs=1)
 
 
 async def test_a_track_and_a_channel_hear_each_other(bridge: Bridge) -> None:
     session_id = await bridge.open()
     on_track = Browser(bridge.http)
+    on_track.open_control()
     on_track.add_microphone_track(ToneTrack(440))
     await on_track.connect(session_id)
     async with browser(bridge.http, session_id) as on_channel:
-        await on_channel.speak(tone(700, 2.5))
-        channel_heard, track_heard = on_channel.heard_pcm(), on_track.heard_pcm()
+        await on_channel.speak(tone(700, 2.0))
+        by_channel = Heard(on_channel.heard_pcm(), [440, 700])
+        by_track = Heard(on_track.heard_pcm(), [440, 700])
     await on_track.close()
 
-    channel_heard = channel_heard[-36_000:]
-    track_heard = track_heard[-36_000:]
-    assert strength(channel_heard, 440) == pytest.approx(8000, rel=0.12)
-    assert strength(channel_heard, 700) < 150
-    assert strength(track_heard, 700) == pytest.approx(8000, rel=0.15)
-    assert strength(track_heard, 440) < 150
+    assert by_channel.level_db(440, 8000) == pytest.approx(0, abs=1)
+    assert by_channel.peak(700) < 150
+    assert by_track.level_db(700, 8000) == pytest.approx(0, abs=1.3)
+    assert by_track.peak(440) < 150

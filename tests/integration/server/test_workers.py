@@ -18,8 +18,8 @@ from tests.integration.server.conftest import (
     running_bridge,
     settings_for,
 )
-from tests.integration.server.test_call import tone
 from tests.support.browser import Browser, browser
+from tests.support.tones import tone
 
 
 @pytest.fixture
