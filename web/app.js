@@ -31,6 +31,8 @@ import { TalkView } from "./view/talk-view.js";
 /** @typedef {import("./settings.js").Settings} Settings */
 
 const MEASURE_EVERY_MS = 1_000;
+/** What the bridge calls whoever needs no key; it is no name to show. */
+const NOBODY = "local";
 const BASE = new URL(".", document.baseURI);
 /** A phone in a pocket, or in a room with others, should not speak up by itself. */
 const isPhone = matchMedia("(pointer: coarse) and (max-width: 56rem)").matches;
@@ -262,7 +264,8 @@ class App {
       return (isEnglish && sessionMessage) || own;
     }
     if (!recording) return "";
-    if (!recordedBy) return this.#texts.get("notice.recording.on");
+    const isNamed = recordedBy && recordedBy !== NOBODY;
+    if (!isNamed) return this.#texts.get("notice.recording.on");
     return this.#texts.get("notice.recording", { by: recordedBy });
   }
 

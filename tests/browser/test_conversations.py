@@ -44,6 +44,10 @@ async def test_a_conversation_is_found_read_and_renamed(
     assert change in double.rest.requests
     await shelf.fill("#shelf-search", "rain in")
     await expect(shelf.locator("#shelf-list li")).to_have_count(1)
+    await shelf.fill("#shelf-search", "stand-up")
+    await shelf.locator("#shelf-list a").click()
+    await expect(shelf.locator("#folio-empty")).to_be_visible()
+    await expect(shelf.locator("#folio-problem")).to_be_hidden()
 
 
 async def test_the_words_follow_the_sound_and_lead_to_it(shelf: Page) -> None:

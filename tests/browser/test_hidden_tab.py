@@ -25,11 +25,14 @@ from tests.support.voice_page import CHROMIUM
 
 MINUTES = float(os.environ.get("HIDDEN_TAB_MINUTES", "0"))
 LONG = MINUTES > 0
-LISTEN_S = 20.0 if LONG else 5.0
 BUSY_EVERY_MS = 1_000 if LONG else 400
-NETWORK_STALL_EVERY_S = 15.0 if LONG else 2.0
+NETWORK_STALL_EVERY_S = 15.0 if LONG else 1.5
 NETWORK_STALL_S = 0.15
-SHORT_S = 10.0
+SHORT_S = 6.0
+CLICKS = 40 if LONG else 4
+"""Heard for one figure."""
+MAX_GROWTH_MS = 25.0
+PATIENCE_S = 60.0
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -72,27 +75,34 @@ async def test_the_delay_of_a_hidden_call_does_not_grow(
         await page.wait_until("voicebridge.state === 'listening'")
         await tabs.hide()
         await page.evaluate(BUSY % BUSY_EVERY_MS)
-        await asyncio.sleep(2.0)
 
         before = await listen(page)
+        target_before_ms = await target_ms(page)
         await endure(double, MINUTES * 60 if LONG else SHORT_S)
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(2.0)
         after = await listen(page)
         hidden = await page.evaluate("document.visibilityState")
         stats = await page.evaluate("voicebridge.stats()")
 
-    assert min(len(before), len(after)) >= 3, (len(before), len(after))
     record_property("mouth_to_ear_ms_before", before)
     record_property("mouth_to_ear_ms_after", after)
     print(  # noqa: T201
         f"mouth to ear in a hidden tab, {MINUTES or SHORT_S / 60:.2g} min: "
         f"before p50 {np.median(before):.0f} ms (n={len(before)}), "
         f"after p50 {np.median(after):.0f} ms (n={len(after)}), "
-        f"connections {len(double.tickets)}; {stats['playout']}"
+        f"connections {len(double.tickets)}, lost {stats['losses']}; "
+        f"{stats['playout']}"
     )
     assert hidden == "hidden"
     assert stats["channel"]["thread"] == "worker"
-    assert np.median(after) - np.median(before) < 25
+    # A machine that is late asks for a larger target, and says so.
+    target_growth_ms = max(0.0, stats["playout"]["targetMs"] - target_before_ms)
+    if LONG:
+        assert np.median(after) - np.median(before) < MAX_GROWTH_MS + target_growth_ms
+    else:
+        # What had stayed of four stalls would be in the best of them too.
+        growth_ms = min(after) - min(before)
+        assert growth_ms < 2 * MAX_GROWTH_MS + target_growth_ms
 
 
 def write_clicks(path: Path) -> None:
@@ -128,8 +138,22 @@ async def listen(page: DevTools) -> list[float]:
     await page.evaluate(
         "(async () => { window.testRecorder = await voicebridge.record() })()"
     )
-    await asyncio.sleep(LISTEN_S)
-    taken: list[Any] = await page.evaluate(TAKE)
+    found: list[float] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while len(found) < CLICKS:
+            await asyncio.sleep(CLICKS / 4)  # two a second
+            found = delays_ms(await page.evaluate(TAKE))
+    return found
+
+
+async def target_ms(page: DevTools) -> float:
+    """How long a sample is to wait in the page's buffer."""
+    stats = await page.evaluate("voicebridge.stats()")
+    return float(stats["playout"]["targetMs"])
+
+
+def delays_ms(taken: list[str]) -> list[float]:
+    """Of each click of a recording, both sides as base64 of int16."""
     mouth, ear = (onsets(np.frombuffer(base64.b64decode(it), "<i2")) for it in taken)
     found = []
     for said in mouth:
@@ -142,5 +166,5 @@ async def listen(page: DevTools) -> list[float]:
 def onsets(side: np.ndarray[Any, np.dtype[np.int16]]) -> np.ndarray[Any, Any]:
     """Where each click begins."""
     size = np.abs(side.astype(int))
-    loud = np.flatnonzero(size > 0.4 * size.max())
+    loud = np.flatnonzero(size > 0.4 * max(1_000, size.max(initial=0)))
     return loud[np.diff(loud, prepend=-RATE_HZ) > RATE_HZ // 5]

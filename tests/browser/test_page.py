@@ -73,6 +73,72 @@ async def test_nothing_is_cut_off_on_a_small_phone(
             await expect(last).to_be_in_viewport()
 
 
+# What reaches beyond the screen, but for tables, which scroll in their places.
+BEYOND = """() => {
+  const width = document.documentElement.clientWidth;
+  const found = [];
+  if (document.documentElement.scrollWidth > width) found.push("the page");
+  for (const it of document.querySelectorAll("body *")) {
+    const box = it.getBoundingClientRect();
+    if (!it.checkVisibility({ visibilityProperty: true }) || box.height <= 1) continue;
+    if (it.closest(".unseen, .skip, .table-scroll, .face, svg")) continue;
+    if (box.right > width + 1 || box.left < -1) {
+      found.push(`${it.tagName} ${it.id} ${it.className} ${box.left}..${box.right}`);
+    }
+  }
+  for (const it of document.querySelectorAll(".sessions")) {
+    if (it.scrollWidth > it.parentElement.clientWidth) found.push("live sessions");
+  }
+  return found;
+}"""
+LONG_NAME = "Wolfgang-Amadeus Theophilus von Schwarzenbergerstein-Lilienfeld"
+
+
+async def test_long_names_go_nowhere_beyond_the_smallest_screen(
+    open_at: OpenPage, double: PageDouble
+) -> None:
+    page_demo.furnish(double)
+    for session in double.rest.sessions:
+        session |= {"conversation_id": "8" * 36, "agent_name": LONG_NAME}
+    small = PHONE | {"viewport": {"width": 320, "height": 568}}
+    beyond: dict[str, list[str]] = {}
+    async with open_at(double.url, locale="de-DE", **small) as page:
+        view = page.page
+
+        async def look(name: str) -> None:
+            beyond[name] = await view.evaluate(BEYOND)
+
+        await view.wait_for_selector("#lobby:not([hidden])")
+        await look("idle")
+        await page.start()
+        client = await double.client()
+        await page.wait_for_state("listening")
+        everybody = [
+            {"client_id": f"c-{n}", "name": LONG_NAME, "muted": n == 2, "volume": 1}
+            for n in range(1, 7)
+        ]
+        client.send({"type": "participants", "participants": everybody})
+        client.send({"type": "recording", "on": True, "by": LONG_NAME})
+        client.transcript("assistant", "a1", "a" * 300, final=True)
+        page_demo.ask_to_confirm(client)
+        await view.wait_for_selector("#confirm:not([hidden])")
+        await page.wait_for_said("assistant", "aaa")
+        await look("live")
+        await view.click("#people-open")
+        await view.wait_for_selector("#qr svg")
+        await look("people")
+        await view.click("#people-close")
+        await view.evaluate("location.hash = '#/conversations/weather'")
+        await view.wait_for_selector("#folio-list li")
+        await view.click("#rename-open")
+        await look("conversation")
+        await view.evaluate("location.hash = '#/dashboard'")
+        await view.wait_for_selector("#panels table")
+        await look("dashboard")
+
+    assert {name: what for name, what in beyond.items() if what} == {}
+
+
 async def test_axe_finds_nothing_to_complain_about(
     open_at: OpenPage, double: PageDouble
 ) -> None:

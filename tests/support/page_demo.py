@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -21,24 +22,25 @@ HEALTH: Json = {
     "model": {"kind": "fake"},
     "sessions": 3,
     "clients": 5,
-    "process": {"cpu_s": 100.0, "rss_bytes": 148_000_000, "uptime_s": 93_600},
+    "process": {"cpu_s": 100.0, "rss_bytes": 204_000_000},
+    "processes": [
+        {"role": role, "pid": pid, "cpu_s": 33.0, "rss_bytes": 68_000_000}
+        for role, pid in [("front", 4_000), ("media 1", 4_001), ("media 2", 4_002)]
+    ],
     "workers": [
-        {
-            "index": n,
-            "pid": 4_000 + n,
-            "is_up": True,
-            "restarts": 0,
-            "sessions": sessions,
-            "cpu": cpu,
-            "session_cpu_ms_per_s": 9.5,
-            "report": {"rss_bytes": 61_000_000},
-        }
-        for n, (sessions, cpu) in enumerate([(2, 0.031), (1, 0.014)])
+        {"index": n, "pid": 4_001 + n, "is_up": True, "restarts": n, "sessions": 2 - n}
+        for n in range(2)
     ],
 }
+CPU_SHARES = (0.006, 0.031, 0.014)
+"""Cores that the front and the media processes use."""
 HOPS = {"network": (9, 30, 90, 99), "uplink": (12, 88, 99, 100)}
 HOPS["downlink"] = (30, 96, 99, 100)
-STAGES = {"hear": (0, 20, 98, 100), "think": (0, 2, 80, 100), "say": (60, 95, 100, 100)}
+STAGES = {
+    "transcript": (0, 60, 98, 100),
+    "silence": (0, 20, 98, 100),
+    "answer": (0, 2, 70, 100),
+}
 TOOLS = {"send_to_nested": (0, 9, 22, 24), "get_weather": (31, 33, 33, 33)}
 
 
@@ -159,7 +161,7 @@ def furnish(double: PageDouble) -> None:
     rest.sound = np.concatenate(
         [babble(2.4, 130 if n % 2 else 190) for n in range(13)]
     )[: 31 * RATE_HZ]
-    rest.health = HEALTH
+    rest.health = deepcopy(HEALTH)
     rest.metrics = METRICS
     rest.reports = [
         {
@@ -269,13 +271,14 @@ def ask_to_confirm(client: PageClient, *, expires_s: float = 45) -> None:
 
 
 async def use_cpu(double: PageDouble) -> None:
-    """Let the processes' clock run, so that there is a rate to show."""
-    for _ in range(600):
-        await asyncio.sleep(0.5)
-        double.rest.health = {
-            **double.rest.health,
-            "process": {
-                **double.rest.health["process"],
-                "cpu_s": double.rest.health["process"]["cpu_s"] + 0.024,
-            },
-        }
+    """Let the processes' clocks run, for ever, so that there are rates to show."""
+    loop = asyncio.get_running_loop()
+    before_s = loop.time()
+    while True:
+        await asyncio.sleep(0.1)
+        now_s = loop.time()
+        health = double.rest.health
+        for process, share in zip(health["processes"], CPU_SHARES, strict=True):
+            process["cpu_s"] += share * (now_s - before_s)
+        health["process"]["cpu_s"] += sum(CPU_SHARES) * (now_s - before_s)
+        before_s = now_s

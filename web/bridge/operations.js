@@ -9,12 +9,16 @@ import { parseMetrics } from "./prometheus.js";
 /**
  * @typedef {object} WorkerHealth
  * @property {number} index
+ * @property {number | null} pid
  * @property {boolean} is_up
  * @property {number} restarts
  * @property {number} sessions
- * @property {number} cpu cores in use
- * @property {number} session_cpu_ms_per_s
- * @property {{rss_bytes?: number} | null} report
+ */
+
+/**
+ * @typedef {object} Usage of one process, or of all of the bridge's together
+ * @property {number} cpu_s so far
+ * @property {number} [rss_bytes]
  */
 
 /**
@@ -24,7 +28,8 @@ import { parseMetrics } from "./prometheus.js";
  * @property {{kind: string}} [model]
  * @property {number} [sessions]
  * @property {number} [clients]
- * @property {Record<string, number>} [process]
+ * @property {Usage} [process]
+ * @property {(Usage & {role: string, pid: number})[]} [processes]
  * @property {WorkerHealth[]} [workers]
  */
 

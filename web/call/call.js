@@ -6,6 +6,7 @@
  */
 
 import { CallFailure } from "./failures.js";
+import { Liveness } from "./liveness.js";
 import { parseServerMessage } from "./messages.js";
 import { Peer } from "./peer.js";
 import { Signaling } from "./signaling.js";
@@ -18,12 +19,7 @@ import { Signaling } from "./signaling.js";
 /** @typedef {import("./messages.js").ServerMessage} ServerMessage */
 /** @typedef {import("./messages.js").Hello} Hello */
 
-const PING_EVERY_MS = 1_000;
-const MAX_UNANSWERED_PINGS = 4;
 const HELLO_TIMEOUT_MS = 5_000;
-/** How long an answer may take after the network or the device woke up: twice this. */
-const HALF_A_CHECK_MS = 750;
-
 const ICE_SERVERS_TIMEOUT_MS = 2_000;
 
 /** Answers to a ticket that is good no more; anything else may pass. */
@@ -47,13 +43,14 @@ export class Call {
   #options;
   #abort = new AbortController();
   /** @type {Peer | null} */ #peer = null;
-  /** @type {ReturnType<typeof setInterval> | undefined} */ #heartbeat;
+  #liveness = new Liveness(
+    () => this.#ping(),
+    (why) => this.#lose(why),
+  );
   /** @type {Hello | null} */ #hello = null;
   /** @type {(() => void) | null} */ #onHello = null;
-  #unansweredPings = 0;
   /** @type {number | null} */ #rttMs = null;
   /** @type {Ticket | null} */ #ticket = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #checking;
 
   /** @param {CallOptions} options */
   constructor(options) {
@@ -84,8 +81,7 @@ export class Call {
     } catch (error) {
       throw CallFailure.from(error);
     }
-    this.#heartbeat = setInterval(() => this.#beat(), PING_EVERY_MS);
-    this.#beat();
+    if (!this.#abort.signal.aborted) this.#liveness.start();
   }
 
   /**
@@ -142,21 +138,14 @@ export class Call {
 
   /** Something happened that may have cut the connection: find out soon. */
   check() {
-    const isUnderWay = this.#checking !== undefined;
-    if (!this.#heartbeat || this.#abort.signal.aborted || isUnderWay) return;
-    this.#ping();
-    // In two steps: a page that was busy reads between them what has come meanwhile.
-    this.#checking = setTimeout(() => {
-      this.#checking = setTimeout(() => this.#lose("no answer to a check"), HALF_A_CHECK_MS);
-    }, HALF_A_CHECK_MS);
+    this.#liveness.check();
   }
 
   /** Say goodbye and close. Idempotent. */
   close() {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort();
-    clearInterval(this.#heartbeat);
-    clearTimeout(this.#checking);
+    this.#liveness.stop();
     this.#peer?.close();
   }
 
@@ -184,7 +173,7 @@ export class Call {
   #lose(why) {
     if (this.#abort.signal.aborted) return;
     const failure = new CallFailure("connection_lost", { cause: why });
-    if (this.#heartbeat) this.#options.onLost(failure);
+    if (this.#liveness.isOn) this.#options.onLost(failure);
     // While starting, whoever waits for the channels is told by their failing.
     else this.#peer?.fail(failure);
   }
@@ -193,9 +182,7 @@ export class Call {
   #receive(text) {
     const message = parseServerMessage(text);
     if (!message || this.#abort.signal.aborted) return;
-    this.#unansweredPings = 0;
-    clearTimeout(this.#checking);
-    this.#checking = undefined;
+    this.#liveness.heard();
     if (message.type === "pong") {
       this.#rttMs = performance.now() - message.t;
       return;
@@ -223,16 +210,8 @@ export class Call {
     });
   }
 
-  #beat() {
-    if (this.#unansweredPings++ >= MAX_UNANSWERED_PINGS) {
-      this.#lose("no answer to pings");
-      return;
-    }
-    this.#peer?.refresh();
-    this.#ping();
-  }
-
   #ping() {
+    this.#peer?.refresh();
     this.#peer?.send({ type: "ping", t: performance.now() });
   }
 }

@@ -50,6 +50,16 @@ export function rememberedOf(events) {
 }
 
 /**
+ * What stands for a title where nobody gave one.
+ *
+ * @param {Remembered[]} talk
+ */
+export function firstWordsOf(talk) {
+  const said = talk.find(({ entry }) => entry.role === "user") ?? talk[0];
+  return said?.entry.text ?? "";
+}
+
+/**
  * @param {StoredEvent} event
  * @returns {(Partial<Entry> & Pick<Entry, "key" | "role">) | null}
  */

@@ -19,12 +19,12 @@ import { distributionsBy, total, totalsBy } from "../bridge/prometheus.js";
 
 /**
  * @typedef {object} ProcessFigures
- * @property {string} name
+ * @property {number | null} worker its number from 1 on; null: the front
  * @property {boolean} isUp
  * @property {number} restarts
- * @property {number} cpuPercent of one core
+ * @property {number | null} cpuPercent of one core; null until there were two looks
  * @property {number | null} memoryMb
- * @property {number} sessions
+ * @property {number | null} sessions null where none can be
  */
 
 /**
@@ -34,7 +34,7 @@ import { distributionsBy, total, totalsBy } from "../bridge/prometheus.js";
  * @property {number | null} cpuPercent of one core, all processes together
  * @property {number | null} cpuPerSessionPercent
  * @property {number | null} memoryMb
- * @property {number | null} uptimeS
+ * @property {number | null} addedMs what the bridge adds one way, p95 of the worse one
  * @property {number} errors
  * @property {Distribution[]} delays ms, by hop
  * @property {Distribution[]} bargeIn ms
@@ -55,26 +55,26 @@ import { distributionsBy, total, totalsBy } from "../bridge/prometheus.js";
  */
 export function figuresOf(now, before) {
   const { health, metrics } = now;
-  const usage = health.process ?? {};
-  const find = (/** @type {string[]} */ ...names) => pick(metrics, names);
+  const find = (/** @type {string} */ stem) => pick(metrics, stem);
   const errors = totalsBy(find("errors"), "code").filter(([, n]) => n > 0);
-  const cpuPercent = cpuOf(now, before);
+  const cpuPercent = rateOf(now, before, ({ process }) => process?.cpu_s);
+  const delays = inMs(find("hop_delay"), "hop");
   const sessions = health.sessions ?? null;
   return {
     sessions,
     clients: health.clients ?? null,
     cpuPercent,
     cpuPerSessionPercent: cpuPercent !== null && sessions ? cpuPercent / sessions : null,
-    memoryMb: memoryOf(usage),
-    uptimeS: usage.uptime_s ?? null,
+    memoryMb: megabytes(health.process?.rss_bytes),
+    addedMs: addedOf(delays),
     errors: errors.reduce((sum, [, n]) => sum + n, 0),
-    delays: inMs(find("hop_delay"), "hop"),
+    delays,
     bargeIn: inMs(find("barge_in_stop"), "reason"),
     turns: inMs(find("turn_stage"), "stage"),
     tools: inMs(find("tool"), "tool"),
     toolFailures: failuresOf(find("tool_calls")),
     errorsByCode: errors,
-    processes: processesOf(now),
+    processes: processesOf(now, before),
     concealedMs: totalMs(find("audio_concealed")),
     lostMs: totalMs(find("audio_lost")),
     lateMs: totalMs(find("audio_late")),
@@ -83,16 +83,14 @@ export function figuresOf(now, before) {
 
 /**
  * @param {Map<string, Family> | null} metrics
- * @param {string[]} stems without prefix, unit and suffix
+ * @param {string} stem without prefix, unit and suffix
  * @returns {Family | undefined}
  */
-function pick(metrics, stems) {
-  for (const stem of stems) {
-    for (const unit of ["_ms", "_seconds", ""]) {
-      for (const suffix of ["", "_total"]) {
-        const found = metrics?.get(`voicebridge_${stem}${unit}${suffix}`);
-        if (found) return found;
-      }
+function pick(metrics, stem) {
+  for (const unit of ["_seconds", ""]) {
+    for (const suffix of ["", "_total"]) {
+      const found = metrics?.get(`voicebridge_${stem}${unit}${suffix}`);
+      if (found) return found;
     }
   }
   return undefined;
@@ -131,32 +129,59 @@ function inMs(family, label) {
   }));
 }
 
+/** @param {Distribution[]} delays */
+function addedOf(delays) {
+  const ways = delays.filter(({ key }) => key === "uplink" || key === "downlink");
+  return ways.length ? Math.max(...ways.map(({ p95 }) => p95)) : null;
+}
+
 /**
+ * Per cent of one core that was used between two looks.
+ *
  * @param {Look} now
  * @param {Look | null} before
+ * @param {(health: Health) => number | undefined} cpuS CPU time so far
  */
-function cpuOf(now, before) {
-  const [a, b] = [before?.health.process?.cpu_s, now.health.process?.cpu_s];
-  if (!before || a === undefined || b === undefined || b < a) return null;
+function rateOf(now, before, cpuS) {
+  const [a, b] = [before && cpuS(before.health), cpuS(now.health)];
+  if (!before || a === undefined || a === null || b === undefined || b < a) return null;
   const elapsedS = (now.atMs - before.atMs) / 1_000;
   return elapsedS > 0 ? (100 * (b - a)) / elapsedS : null;
 }
 
-/** @param {Record<string, number>} usage */
-function memoryOf(usage) {
-  if (usage.rss_mb !== undefined) return usage.rss_mb;
-  if (usage.rss_bytes !== undefined) return usage.rss_bytes / 1e6;
-  return usage.max_rss_mb ?? null;
+/** @param {number | undefined} bytes */
+function megabytes(bytes) {
+  return bytes === undefined ? null : bytes / 1e6;
 }
 
-/** @param {Look} look */
-function processesOf({ health }) {
-  return (health.workers ?? []).map((it) => ({
-    name: String(it.index),
-    isUp: it.is_up,
-    restarts: it.restarts,
-    cpuPercent: 100 * it.cpu,
-    memoryMb: it.report?.rss_bytes === undefined ? null : it.report.rss_bytes / 1e6,
-    sessions: it.sessions,
-  }));
+/**
+ * The front, then the media processes; without any the front does their work.
+ *
+ * @param {Look} now
+ * @param {Look | null} before
+ * @returns {ProcessFigures[]}
+ */
+function processesOf(now, before) {
+  const { processes = [], workers = [] } = now.health;
+  const usageOf = (/** @type {number | null} */ pid) => {
+    const find = (/** @type {Health} */ { processes: all }) => all?.find((it) => it.pid === pid);
+    return {
+      cpuPercent: rateOf(now, before, (health) => find(health)?.cpu_s),
+      memoryMb: megabytes(find(now.health)?.rss_bytes),
+    };
+  };
+  const front = processes.find(({ role }) => role === "front");
+  const own = workers.find(({ pid }) => pid === front?.pid);
+  const rows = workers
+    .filter((it) => it !== own)
+    .map((it) => ({
+      worker: it.index + 1,
+      isUp: it.is_up,
+      restarts: it.restarts,
+      sessions: it.sessions,
+      ...usageOf(it.pid),
+    }));
+  if (!front) return rows;
+  const work = { worker: null, isUp: true, restarts: 0, sessions: own?.sessions ?? null };
+  return [{ ...work, ...usageOf(front.pid) }, ...rows];
 }

@@ -3,7 +3,7 @@
  */
 
 import { CallFailure } from "../call/failures.js";
-import { rememberedOf } from "../call/stored-talk.js";
+import { firstWordsOf, rememberedOf } from "../call/stored-talk.js";
 import { askForYes } from "../view/ask-dialog.js";
 import { saveFile } from "../view/save-file.js";
 import { FolioView } from "../view/folio-view.js";
@@ -99,9 +99,7 @@ export class ShelfPage {
       if (!this.#isShown) return;
       const range = { after: 0, limit: FIRST_EVENTS };
       const page = await this.#conversations.events(conversation.id, range).catch(() => null);
-      const talk = rememberedOf(page?.events ?? []).map(({ entry }) => entry);
-      const said = talk.find(({ role }) => role === "user") ?? talk[0];
-      if (said) conversation.first_words = said.text;
+      conversation.first_words = firstWordsOf(rememberedOf(page?.events ?? []));
     }
     this.render();
   }
@@ -117,6 +115,8 @@ export class ShelfPage {
       if (id !== this.#openId) return; // another was chosen meanwhile
       this.#events = events;
       const talk = rememberedOf(events);
+      const listed = this.#all.find((it) => it.id === id)?.first_words;
+      conversation.first_words = listed || (hasOlder ? "" : firstWordsOf(talk));
       this.#folio = {
         conversation,
         talk,
@@ -124,7 +124,6 @@ export class ShelfPage {
         hasEarlier: hasOlder,
       };
       this.render();
-      if (talk.length === 0) this.#folioView.complain(this.#texts.get("folio.empty"));
     } catch (error) {
       const failure = CallFailure.from(error);
       if (await this.#onFailure(failure)) return void this.#open(id);

@@ -11,37 +11,16 @@ import { CallFailure } from "../call/failures.js";
 import { LastingCall } from "../call/lasting-call.js";
 import { seemsThin } from "../call/leg.js";
 import { rememberedOf } from "../call/stored-talk.js";
+import { changeBy, FRESH } from "./talk-state.js";
 
 /** @typedef {import("../bridge/bridge-http.js").BridgeHttp} BridgeHttp */
 /** @typedef {import("../bridge/conversations.js").Conversations} Conversations */
 /** @typedef {import("../call/messages.js").ServerMessage} ServerMessage */
-/** @typedef {import("../call/messages.js").Participant} Participant */
-/** @typedef {import("../call/messages.js").SessionState} SessionState */
 /** @typedef {import("../call/messages.js").TextTarget} TextTarget */
 /** @typedef {import("../call/signaling.js").Ticket} Ticket */
 /** @typedef {import("../settings.js").Settings} Settings */
-/** @typedef {import("../view/talk-view.js").TalkModel} TalkModel */
 /** @typedef {import("./left-call.js").LeftCallStore} LeftCallStore */
-
-/**
- * @typedef {object} TalkState
- * @property {TalkModel["phase"]} phase
- * @property {TalkModel["state"]} state
- * @property {boolean} muted
- * @property {boolean} speakerMuted
- * @property {boolean} isInvited
- * @property {boolean} isResumable
- * @property {CallFailure | null} failure
- * @property {string | null} modelKind
- * @property {SessionState} session
- * @property {string} sessionMessage the bridge's own words about it
- * @property {boolean} recording
- * @property {string} recordedBy
- * @property {Participant[]} participants
- * @property {string | null} selfId
- * @property {string | null} sessionId
- * @property {boolean} mixMinus
- */
+/** @typedef {import("./talk-state.js").TalkState} TalkState */
 
 /**
  * @typedef {object} TalkOptions
@@ -66,24 +45,7 @@ export class Talk {
   /** @type {Ticket | null} */ #ticket = null;
   #wasCutOff = false;
   quality = new ConnectionQuality();
-  /** @type {TalkState} */ state = {
-    phase: "idle",
-    state: "idle",
-    muted: false,
-    speakerMuted: false,
-    isInvited: false,
-    isResumable: false,
-    failure: null,
-    modelKind: null,
-    session: "live",
-    sessionMessage: "",
-    recording: false,
-    recordedBy: "",
-    participants: [],
-    selfId: null,
-    sessionId: null,
-    mixMinus: true,
-  };
+  /** @type {TalkState} */ state = { ...FRESH };
 
   /** @param {TalkOptions} options */
   constructor(options) {
@@ -342,39 +304,21 @@ export class Talk {
     switch (message.type) {
       case "hello":
         this.#conversationId = message.conversation_id;
-        return this.#change({
-          modelKind: message.model?.kind ?? null,
-          sessionId: message.session_id,
-          selfId: message.client_id,
-          mixMinus: message.mix_minus ?? true,
-          recording: message.recording ?? false,
-        });
+        break;
       case "state":
         this.#conversation.enter(message.state);
-        return this.#change({ state: message.state });
+        break;
       case "transcript":
         this.#conversation.transcribe(message);
-        return this.#change({});
+        break;
       case "tool":
         this.#conversation.useTool(message, performance.now());
-        return this.#change({});
-      case "participants":
-        return this.#change({ participants: message.participants });
-      case "session":
-        return this.#change({
-          session: message.state,
-          sessionMessage: message.message ?? "",
-        });
-      case "recording":
-        return this.#change({ recording: message.on, recordedBy: message.by ?? "" });
+        break;
       case "quality":
-        return this.quality.tell(message);
-      case "error": {
-        const { code, message: words, retryable } = message.error;
-        const failure = new CallFailure(code, { message: words, retryable });
-        return this.#change({ failure });
-      }
+        this.quality.tell(message);
+        return; // shown once a second
     }
+    this.#change(changeBy(message, this.state));
   }
 
   /**

@@ -51,6 +51,18 @@ export class Texts {
   }
 
   /**
+   * A name that comes from the bridge: in our words where there are any, else as it is.
+   *
+   * @param {string} family of keys
+   * @param {string} name
+   */
+  named(family, name) {
+    const texts = LANGUAGES[this.language];
+    const key = /** @type {TextKey} */ (`${family}.${name}`);
+    return Object.hasOwn(texts, key) ? texts[key] : name;
+  }
+
+  /**
    * @param {number} value
    * @param {number} [digits] after the point, at most
    */

@@ -3,6 +3,8 @@
  */
 
 import { element, make, setText, sheet } from "./element.js";
+import { FigureWords } from "./figure-words.js";
+import { factRows } from "./parts.js";
 import { drawSparkline } from "./sparkline.js";
 
 /** @typedef {import("../call/connection-quality.js").Quality} Quality */
@@ -14,11 +16,13 @@ export class ConnectionView {
   #dialog = sheet("connection");
   #open = element("connection-open", HTMLButtonElement);
   #texts;
+  #words;
   /** @type {Quality | null} */ #shown = null;
 
   /** @param {Texts} texts */
   constructor(texts) {
     this.#texts = texts;
+    this.#words = new FigureWords(texts);
     this.#open.onclick = () => {
       this.#dialog.showModal();
       if (this.#shown) this.render(this.#shown);
@@ -36,9 +40,9 @@ export class ConnectionView {
     this.#shown = quality;
     this.#open.dataset.grade = quality.grade;
     setText("quality-word", this.#texts.get(`quality.${quality.grade}`));
-    setText("figure-rtt", this.#ms(quality.rttMs));
+    setText("figure-rtt", this.#words.ms(quality.rttMs));
     const playout = quality.down.find((hop) => hop.name === "playout");
-    setText("figure-buffer", this.#ms(playout?.ms ?? null));
+    setText("figure-buffer", this.#words.ms(playout?.ms ?? null));
     if (!this.#dialog.open) return;
     const word = element("connection-word");
     word.dataset.grade = quality.grade;
@@ -67,12 +71,12 @@ export class ConnectionView {
         "li",
         { class: `hop-word hop-${hop.name}` },
         make("span", { text: this.#texts.get(`hop.${hop.name}`) }),
-        make("strong", { text: this.#ms(hop.ms) }),
+        make("strong", { text: this.#words.ms(hop.ms) }),
       ),
     );
     element(id).replaceChildren(
       make("div", { class: "hop-bar", "aria-hidden": "true" }, ...bars),
-      make("strong", { class: "hop-total", text: this.#ms(total) }),
+      make("strong", { class: "hop-total", text: this.#words.ms(total) }),
       make("ul", { class: "hop-words" }, ...words),
     );
   }
@@ -82,33 +86,19 @@ export class ConnectionView {
     const { leg, thread } = quality;
     /** @type {[TextKey, string][]} */
     const facts = [
-      ["fact.jitter", this.#ms(quality.jitterMs)],
-      ["fact.lost", this.#ms(quality.lostMs)],
-      ["fact.concealed", this.#ms(quality.concealedMs)],
-      ["fact.late", this.#ms(quality.lateMs)],
-      ["fact.dropouts", String(quality.dropouts)],
+      ["fact.jitter", this.#words.ms(quality.jitterMs)],
+      ["fact.lost", this.#words.ms(quality.lostMs)],
+      ["fact.concealed", this.#words.ms(quality.concealedMs)],
+      ["fact.late", this.#words.ms(quality.lateMs)],
+      ["fact.dropouts", this.#words.count(quality.dropouts)],
     ];
     if (leg) facts.push(["fact.leg", this.#texts.get(`leg.${leg}`)]);
     if (isThread(thread)) {
       facts.push(["fact.thread", this.#texts.get(`thread.${thread}`)]);
     }
     element("connection-list").replaceChildren(
-      ...facts.map(([key, value]) =>
-        make(
-          "div",
-          {},
-          make("dt", { text: this.#texts.get(key) }),
-          make("dd", { text: value }),
-        ),
-      ),
+      ...factRows(facts.map(([key, value]) => [this.#texts.get(key), value])),
     );
-  }
-
-  /** @param {number | null} ms */
-  #ms(ms) {
-    if (ms === null) return this.#texts.get("figures.none");
-    const value = ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms);
-    return this.#texts.get("figures.ms", { value: this.#texts.number(value) });
   }
 }
 

@@ -3,13 +3,17 @@
  */
 
 import { element, make, setProblem, setText } from "./element.js";
+import { FigureWords } from "./figure-words.js";
 import { timeOf } from "./lobby-view.js";
+import { factRows, gauge, table } from "./parts.js";
+import { reportItem } from "./report-item.js";
 import { drawSparkline } from "./sparkline.js";
 
 /** @typedef {import("../bridge/operations.js").Report} Report */
 /** @typedef {import("../bridge/sessions.js").LiveSession} LiveSession */
 /** @typedef {import("../call/failures.js").CallFailure} CallFailure */
 /** @typedef {import("../dashboard/figures.js").DashboardFigures} DashboardFigures */
+/** @typedef {import("../dashboard/figures.js").ProcessFigures} ProcessFigures */
 /** @typedef {import("../bridge/prometheus.js").Distribution} Distribution */
 /** @typedef {import("../texts/texts.js").Texts} Texts */
 /** @typedef {import("../texts/texts.js").TextKey} TextKey */
@@ -20,11 +24,10 @@ const BUDGET_PERCENT = [
   { sessions: 5, percent: 60 },
   { sessions: 10, percent: 90 },
 ];
-/** @type {Record<string, string>} */
-const GRADE_OF = { pass: "good", fail: "poor", undecided: "fair" };
 const STALE_MS = 6_000;
 /** One way through the bridge: the target, p95. */
 const DELAY_BUDGET_MS = 50;
+const MAX_REPORTS = 6;
 
 /**
  * @typedef {object} Dashboard
@@ -38,6 +41,7 @@ const DELAY_BUDGET_MS = 50;
 
 export class DashboardView {
   #texts;
+  #words;
   #actions;
   /** @type {Map<string, HTMLElement>} */ #panels = new Map();
 
@@ -47,6 +51,7 @@ export class DashboardView {
    */
   constructor(texts, actions) {
     this.#texts = texts;
+    this.#words = new FigureWords(texts);
     this.#actions = actions;
   }
 
@@ -78,18 +83,17 @@ export class DashboardView {
 
   /** @param {DashboardFigures} figures */
   #renderTiles(figures) {
-    const { sessions, clients, cpuPercent, memoryMb, uptimeS, errors } = figures;
+    const { sessions, clients, cpuPercent, memoryMb, addedMs, errors } = figures;
+    const isSlow = addedMs !== null && addedMs > DELAY_BUDGET_MS;
     /** @type {[TextKey, string, string][]} */
     const tiles = [
-      ["tile.sessions", this.#count(sessions), "plain"],
-      ["tile.clients", this.#count(clients), "plain"],
-      ["tile.cpu", this.#unit("unit.percent", cpuPercent), this.#cpuGrade(figures)],
-      ["tile.memory", this.#unit("unit.mb", memoryMb), "plain"],
-      ["tile.errors", this.#count(errors), errors ? "poor" : "good"],
+      ["tile.sessions", this.#words.count(sessions), "plain"],
+      ["tile.clients", this.#words.count(clients), "plain"],
+      ["tile.delay", this.#words.ms(addedMs), isSlow ? "poor" : "plain"],
+      ["tile.cpu", this.#words.percent(cpuPercent), this.#cpuGrade(figures)],
+      ["tile.memory", this.#words.megabytes(memoryMb), "plain"],
+      ["tile.errors", this.#words.count(errors), errors ? "poor" : "good"],
     ];
-    if (uptimeS !== null) {
-      tiles.splice(4, 0, ["tile.uptime", this.#age(uptimeS), "plain"]);
-    }
     const content = JSON.stringify([this.#texts.language, tiles]);
     const place = element("tiles");
     if (place.dataset.shown === content) return;
@@ -108,9 +112,8 @@ export class DashboardView {
 
   /** @param {DashboardFigures} figures */
   #cpuGrade({ cpuPercent, sessions }) {
-    const budget = budgetFor(sessions);
     if (cpuPercent === null || !sessions) return "plain";
-    return cpuPercent > budget ? "poor" : "good";
+    return cpuPercent > budgetFor(sessions) ? "poor" : "good";
   }
 
   // --- panels ---------------------------------------------------------------------
@@ -150,76 +153,59 @@ export class DashboardView {
       const since = timeOf(it.started_at);
       return [
         make("code", { text: it.conversation_id, title: it.conversation_id }),
-        it.state ?? "",
+        this.#texts.named("session", it.state ?? ""),
         String(it.clients ?? ""),
         since ? this.#texts.duration(Date.now() - since) : "",
         end,
       ];
     });
-    const head = ["col.conversation", "col.state", "col.clients", "col.since", ""];
-    return [this.#table(/** @type {(TextKey | "")[]} */ (head), rows)];
+    const head = this.#names("col.conversation", "col.state", "col.clients", "col.since");
+    return [table([...head, ""], rows, "sessions")];
   }
 
   /** @param {DashboardFigures} figures */
   #delays({ delays }) {
     if (delays.length === 0) return [this.#nothing("panel.none")];
     const highest = Math.max(DELAY_BUDGET_MS, ...delays.map((it) => it.p95));
-    return delays.map((it) => {
-      const row = make(
-        "div",
-        { class: "gauge" },
-        make("span", { class: "gauge-name", text: it.key }),
-        make(
-          "span",
-          { class: "gauge-bar", "aria-hidden": "true" },
-          make("span", { class: "gauge-p95" }),
-          make("span", { class: "gauge-p50" }),
-          make("span", { class: "gauge-budget" }),
-        ),
-        make("span", {
-          class: "gauge-value",
-          text: `p50 ${this.#ms(it.p50)} · p95 ${this.#ms(it.p95)}`,
-        }),
-      );
-      row.style.setProperty("--p50", String(it.p50 / highest));
-      row.style.setProperty("--p95", String(it.p95 / highest));
-      row.style.setProperty("--budget", String(DELAY_BUDGET_MS / highest));
-      row.dataset.grade = it.p95 > DELAY_BUDGET_MS ? "poor" : "good";
-      return row;
+    return delays.map(({ key, p50, p95 }) => {
+      const words = `p50 ${this.#words.ms(p50)} · p95 ${this.#words.ms(p95)}`;
+      const values = { p50, p95, budget: DELAY_BUDGET_MS, highest };
+      return gauge(this.#texts.named("delay", key), words, values);
     });
   }
 
   /** @param {DashboardFigures} figures */
   #cpu({ processes, cpuPercent, cpuPerSessionPercent, sessions }) {
-    const words = make("p", {
-      class: "panel-words",
-      text: [
-        `${this.#texts.number(cpuPercent ?? 0)} ${this.#texts.get("dashboard.percore")}`,
-        cpuPerSessionPercent !== null &&
-          `${this.#texts.number(cpuPerSessionPercent)} % / ${this.#texts.get("col.conversation")}`,
-        this.#texts.get("dashboard.budget", { value: budgetFor(sessions) }),
-      ]
-        .filter(Boolean)
-        .join(" · "),
-    });
+    const parts = [
+      this.#texts.get("dashboard.percore", { value: this.#words.percent(cpuPercent) }),
+      this.#texts.get("dashboard.budget", { value: budgetFor(sessions) }),
+    ];
+    if (cpuPerSessionPercent !== null) {
+      const value = this.#words.percent(cpuPerSessionPercent);
+      parts.splice(1, 0, this.#texts.get("dashboard.persession", { value }));
+    }
+    const words = make("p", { class: "panel-words", text: parts.join(" · ") });
     const plot = make("canvas", { class: "panel-plot", id: "cpu-plot", "aria-hidden": "true" });
     const rows = processes.map((it) => [
-      this.#workerName(it),
-      String(it.sessions),
-      this.#unit("unit.percent", it.cpuPercent),
-      this.#unit("unit.mb", it.memoryMb),
+      this.#processName(it),
+      this.#words.count(it.sessions),
+      this.#words.percent(it.cpuPercent),
+      this.#words.megabytes(it.memoryMb),
     ]);
     if (rows.length === 0) return [words, plot];
-    const head = ["worker", "sessions", "cpu", "memory"];
-    const keys = head.map((name) => /** @type {TextKey} */ (`col.${name}`));
-    return [words, plot, this.#table(keys, rows)];
+    const head = this.#names("col.process", "col.sessions", "col.cpu", "col.memory");
+    return [words, plot, table(head, rows)];
   }
 
-  /** @param {import("../dashboard/figures.js").ProcessFigures} worker */
-  #workerName({ name, isUp, restarts }) {
+  /** @param {ProcessFigures} process */
+  #processName({ worker, isUp, restarts }) {
     const notes = [];
     if (!isUp) notes.push(this.#texts.get("worker.down"));
     if (restarts) notes.push(this.#texts.get("worker.restarts", { n: restarts }));
+    const name =
+      worker === null
+        ? this.#texts.get("process.front")
+        : this.#texts.get("process.worker", { n: worker });
     return notes.length ? `${name} (${notes.join(", ")})` : name;
   }
 
@@ -238,13 +224,12 @@ export class DashboardView {
     if (concealedMs === null && lostMs === null && lateMs === null) {
       return [this.#nothing("panel.none")];
     }
-    return [
-      this.#facts([
-        ["dashboard.concealed", this.#ms(concealedMs)],
-        ["dashboard.lost", this.#ms(lostMs)],
-        ["dashboard.late", this.#ms(lateMs)],
-      ]),
-    ];
+    const facts = factRows([
+      [this.#texts.get("fact.concealed"), this.#words.ms(concealedMs)],
+      [this.#texts.get("fact.lost"), this.#words.ms(lostMs)],
+      [this.#texts.get("fact.late"), this.#words.ms(lateMs)],
+    ]);
+    return [make("dl", { class: "facts" }, ...facts)];
   }
 
   /** @param {DashboardFigures} figures */
@@ -252,145 +237,59 @@ export class DashboardView {
     if (bargeIn.length + turns.length === 0) return [this.#nothing("panel.none")];
     const row = (/** @type {string} */ name, /** @type {Distribution} */ it) => [
       name,
-      String(it.n),
-      this.#ms(it.p50),
-      this.#ms(it.p95),
+      this.#words.count(it.n),
+      this.#words.ms(it.p50),
+      this.#words.ms(it.p95),
     ];
     const rows = [
-      ...turns.map((it) => row(it.key, it)),
+      ...turns.map((it) => row(this.#texts.named("stage", it.key), it)),
       ...bargeIn.map((it) => row(this.#texts.get("dashboard.stop"), it)),
     ];
-    return [this.#table(["col.stage", "col.n", "col.p50", "col.p95"], rows)];
+    return [table(this.#names("col.stage", "col.n", "col.p50", "col.p95"), rows)];
   }
 
   /** @param {DashboardFigures} figures */
   #tools({ tools, toolFailures }) {
     if (tools.length === 0) return [this.#nothing("panel.none")];
     const rows = tools.map((it) => [
-      make("code", { text: it.key }),
-      String(it.n),
-      String(toolFailures.get(it.key) ?? 0),
-      this.#ms(it.p50),
-      this.#ms(it.p95),
+      make("code", { text: it.key, title: it.key }),
+      this.#words.count(it.n),
+      this.#words.count(toolFailures.get(it.key) ?? 0),
+      this.#words.ms(it.p50),
+      this.#words.ms(it.p95),
     ]);
-    const head = ["col.tool", "col.calls", "col.failed", "col.p50", "col.p95"];
-    return [this.#table(/** @type {TextKey[]} */ (head), rows)];
+    const head = this.#names("col.tool", "col.calls", "col.failed", "col.p50", "col.p95");
+    return [table(head, rows)];
   }
 
   /** @param {DashboardFigures} figures */
   #errors({ errorsByCode }) {
-    if (errorsByCode.length === 0) return [this.#nothing("panel.none")];
-    const rows = errorsByCode.map(([code, n]) => [make("code", { text: code }), String(n)]);
-    return [this.#table(["col.code", "col.count"], rows)];
+    if (errorsByCode.length === 0) return [this.#nothing("panel.errors.none")];
+    const rows = errorsByCode.map(([code, n]) => [
+      make("code", { text: code, title: code }),
+      this.#words.count(n),
+    ]);
+    return [table(this.#names("col.code", "col.count"), rows)];
   }
 
   /** @param {Report[]} reports */
   #reports(reports) {
     if (reports.length === 0) return [this.#nothing("panel.reports.none")];
-    return reports.slice(0, 6).map((it) => {
-      const open = make("button", {
-        type: "button",
-        class: "chip",
-        text: this.#texts.get("report.open"),
-        "aria-label": `${this.#texts.get("report.open")}: ${it.title}`,
-      });
-      open.hidden = !it.has_page;
-      open.onclick = () => this.#actions.onReport(it.name);
-      const headlines = (it.headlines ?? [])
-        .slice(0, 5)
-        .map(({ label, value, unit = "" }) =>
-          make(
-            "li",
-            {},
-            make("span", { text: label }),
-            make("strong", { text: `${value} ${unit}`.trim() }),
-          ),
-        );
-      return make(
-        "article",
-        { class: "report", "data-grade": GRADE_OF[it.outcome] },
-        make(
-          "div",
-          { class: "report-words" },
-          make("h4", { text: it.title }),
-          make("small", { text: this.#texts.moment(Date.parse(it.started_at)) }),
-          make("p", { text: it.words }),
-        ),
-        make("ul", { class: "report-figures" }, ...headlines),
-        open,
-      );
-    });
+    return reports
+      .slice(0, MAX_REPORTS)
+      .map((it) => reportItem(it, this.#texts, () => this.#actions.onReport(it.name)));
   }
 
   // --- parts ----------------------------------------------------------------------
 
-  /**
-   * @param {(TextKey | "")[]} head
-   * @param {(Node | string)[][]} rows
-   */
-  #table(head, rows) {
-    const cells = head.map((key) =>
-      key ? make("th", { scope: "col", text: this.#texts.get(key) }) : make("td"),
-    );
-    const body = rows.map((row) => make("tr", {}, ...row.map((it) => make("td", {}, it))));
-    return make(
-      "div",
-      { class: "table-scroll", tabindex: 0, role: "group", "aria-label": cells[0].textContent },
-      make(
-        "table",
-        {},
-        make("thead", {}, make("tr", {}, ...cells)),
-        make("tbody", {}, ...body),
-      ),
-    );
-  }
-
-  /** @param {[TextKey, string][]} facts */
-  #facts(facts) {
-    const rows = facts.map(([key, value]) =>
-      make(
-        "div",
-        {},
-        make("dt", { text: this.#texts.get(key) }),
-        make("dd", { text: value }),
-      ),
-    );
-    return make("dl", { class: "facts" }, ...rows);
+  /** @param {TextKey[]} keys */
+  #names(...keys) {
+    return keys.map((key) => this.#texts.get(key));
   }
 
   /** @param {TextKey} key */
   #nothing(key) {
     return make("p", { class: "quiet-words", text: this.#texts.get(key) });
-  }
-
-  /** @param {number} seconds */
-  #age(seconds) {
-    const minutes = Math.floor(seconds / 60);
-    const rest = this.#texts.get("unit.min", { value: minutes % 60 });
-    if (minutes < 60) return rest;
-    const hours = this.#texts.get("unit.h", { value: Math.floor(minutes / 60) });
-    return minutes < 60 * 24 ? `${hours} ${rest}` : hours;
-  }
-
-  /** @param {number | null} value */
-  #count(value) {
-    return value === null ? this.#texts.get("figures.none") : this.#texts.number(value, 0);
-  }
-
-  /**
-   * @param {"unit.percent" | "unit.mb"} key
-   * @param {number | null} value
-   */
-  #unit(key, value) {
-    if (value === null) return this.#texts.get("figures.none");
-    return this.#texts.get(key, { value: this.#texts.number(value, value < 10 ? 1 : 0) });
-  }
-
-  /** @param {number | null} ms */
-  #ms(ms) {
-    if (ms === null) return this.#texts.get("figures.none");
-    if (ms >= 1_000) return this.#texts.get("unit.s", { value: this.#texts.number(ms / 1_000, 2) });
-    return this.#texts.get("figures.ms", { value: this.#texts.number(ms, ms < 10 ? 1 : 0) });
   }
 }
 

@@ -94,10 +94,12 @@ export class FolioView {
       return;
     }
     const { conversation, talk, recordings, hasEarlier } = folio;
-    setText("folio-title", conversation.title || this.#texts.get("shelf.untitled"));
+    const { title, first_words } = conversation;
+    setText("folio-title", title || first_words || this.#texts.get("shelf.untitled"));
     const link = element("folio-continue", HTMLAnchorElement);
     link.href = continueRoute(conversation.id);
     element("folio-earlier").hidden = !hasEarlier;
+    element("folio-empty").hidden = talk.length > 0 || hasEarlier;
     if (recordings !== this.#recordings) this.#player.render(recordings);
     this.#recordings = recordings;
     if (isOther) this.#list.follows = false;

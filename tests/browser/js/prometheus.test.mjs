@@ -69,6 +69,36 @@ test("seconds become milliseconds, and rates need two looks", () => {
   assert.ok(Math.abs(second.tools[0].p95 - 190) < 1e-6);
 });
 
+test("every process has its own rate; a worker within the front is the front", () => {
+  const look = (atMs, cpu_s, workers) => ({
+    atMs,
+    health: {
+      status: "ok",
+      processes: [
+        { role: "front", pid: 1, cpu_s, rss_bytes: 4e6 },
+        { role: "media 1", pid: 2, cpu_s: 3 * cpu_s, rss_bytes: 6e6 },
+        { role: "fake", pid: 9, cpu_s: 100 * cpu_s },
+      ],
+      workers,
+    },
+    metrics: null,
+  });
+  const worker = (pid, index, is_up = true) => ({ pid, index, is_up, restarts: 0, sessions: 2 });
+  const two = [worker(2, 0), worker(null, 1, false)];
+
+  const { processes } = figuresOf(look(1_000, 0.2, two), look(0, 0.1, two));
+  const row = ({ worker, isUp, cpuPercent, memoryMb, sessions }) =>
+    [worker, isUp, cpuPercent && Math.round(cpuPercent), memoryMb, sessions];
+  assert.deepEqual(processes.map(row), [
+    [null, true, 10, 4, null],
+    [1, true, 30, 6, 2],
+    [2, false, null, null, 2],
+  ]);
+
+  const inFront = figuresOf(look(0, 1, [worker(1, 0)]), null).processes;
+  assert.deepEqual(inFront.map(row), [[null, true, null, 4, 2]]);
+});
+
 test("a bridge that was restarted has no rate, and one without metrics no figures", () => {
   const bare = (cpu_s) => ({
     atMs: cpu_s,

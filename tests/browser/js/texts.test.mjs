@@ -1,8 +1,10 @@
 /** Facts about the page's words. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { de } from "../../../web/texts/de.js";
 import { en } from "../../../web/texts/en.js";
@@ -27,6 +29,26 @@ test("every key the page's HTML names exists", () => {
 
   assert.ok(keys.length > 20);
   for (const key of keys) assert.ok(Object.hasOwn(en, key), key);
+});
+
+/** Keys that are put together from a family and a name that is not ours alone. */
+const FAMILIES = [
+  ...["state", "hint", "error", "notice", "nav", "quality", "hop", "leg", "thread"],
+  ...["session", "delay", "stage", "report", "tool", "model"],
+];
+
+test("every key is used", () => {
+  const web = fileURLToPath(new URL("../../../web/", import.meta.url));
+  const files = readdirSync(web, { recursive: true }).map(String);
+  const sources = files.filter((name) => /\.(js|html)$/.test(name) && !/^texts.(en|de)/.test(name));
+  const all = sources.map((name) => readFileSync(join(web, name), "utf8")).join("\n");
+
+  const isUsed = (key) =>
+    FAMILIES.includes(key.split(".")[0]) || all.includes(`"${key}"`);
+  assert.deepEqual(Object.keys(en).filter((key) => !isUsed(key)), []);
+  for (const family of FAMILIES) {
+    assert.match(all, new RegExp(`(\`${family}\\.\\$|named\\("${family}")`), family);
+  }
 });
 
 test("the browser's first language that is spoken here is used", () => {
