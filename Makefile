@@ -65,7 +65,7 @@ load-proof: ## the same as a test: no failures, everybody on time (a quiet machi
 
 soak: ## half an hour of joining, leaving, muting and loss: nothing may be left of it
 	@scripts/environment.sh $(VENV) test,browser,speech
-	$(BIN)/python -m loadtests.soak $(SOAK_ARGS)
+	$(BIN)/python -m loadtests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(SOAK_ARGS)
 
 compare: ## this checkout against BASE (default main): did anything get worse?
 	@scripts/environment.sh $(VENV) test,browser,speech

@@ -7,6 +7,8 @@ from typing import Any
 
 LINES = ("hello", "weather_oslo", "what_can_you_do", "how_are_you", "list_files")
 SHORTEST_STAY_S = 5.0
+SHORTEST_S = 3 * SHORTEST_STAY_S
+"""Of a conversation."""
 
 
 def conversation(seed: int, *, seconds: float, callers: int = 3) -> dict[str, Any]:
@@ -20,8 +22,8 @@ def conversation(seed: int, *, seconds: float, callers: int = 3) -> dict[str, An
         seconds: length of it; at least 15.
         callers: how many people, at least 1.
     """
-    if seconds < 3 * SHORTEST_STAY_S:
-        raise ValueError(f"seconds must be at least {3 * SHORTEST_STAY_S:g}")
+    if seconds < SHORTEST_S:
+        raise ValueError(f"seconds must be at least {SHORTEST_S:g}")
     chance = random.Random(seed)
     people = [_caller(chance, "first", 0.0, None)]
     for number in range(1, callers):

@@ -34,6 +34,8 @@ class LoadReport:
     ticks: int
     ticks_skipped: int
     tick_worst_ms: float
+    tasks: int
+    """Of its event loop."""
 
 
 class LagMeter:
@@ -82,4 +84,5 @@ def load_of(host: MediaHost, lag: LagMeter) -> LoadReport:
         ticks=counters.ticks,
         ticks_skipped=counters.skipped,
         tick_worst_ms=round(counters.worst_lateness_ms, 2),
+        tasks=used.tasks,
     )

@@ -26,11 +26,18 @@ def run(*, rounds: int = 12, **growth: float) -> list[Idle]:
 
 
 def grown(pauses: list[Idle]) -> set[str]:
-    return {f.name for f in findings(pauses, limit_kb_per_call=40) if not f.is_flat}
+    found = findings(pauses, limit_kb_per_call=40)
+    return {f.name for f in found if f.verdict == "grows"}
+
+
+def memory(pauses: list[Idle]) -> str:
+    (found,) = [f for f in findings(pauses, limit_kb_per_call=40) if f.name == "memory"]
+    return found.verdict
 
 
 def test_a_bridge_that_keeps_nothing_is_flat() -> None:
     assert grown(run()) == set()
+    assert memory(run()) == "flat"
 
 
 @pytest.mark.parametrize("name", ["tasks", "threads", "fds", "sessions", "clients"])
@@ -46,6 +53,27 @@ def test_memory_that_settles_is_no_leak() -> None:
     pauses = run()
     warm = [replace(p, rss_mb=300 + 20 * (1 - 0.5**n)) for n, p in enumerate(pauses)]
     assert grown(warm) == set()
+    assert memory(warm) == "flat"
+
+
+def test_a_short_run_says_nothing_of_memory() -> None:
+    assert memory(run(rounds=6)) == "undecided"
+    assert memory(run(rounds=6, rss_mb=5.0)) == "grows"
+
+
+def test_memory_that_wanders_more_than_it_grows_is_undecided() -> None:
+    wander = [0, 3, -2, 4, -3, 2, -4, 3, -1, 4, -3, 2]
+    pauses = [
+        replace(p, rss_mb=p.rss_mb + by)
+        for p, by in zip(run(rss_mb=0.3), wander, strict=True)
+    ]
+    assert memory(pauses) == "undecided"
+
+
+def test_a_media_process_that_died_hides_nothing() -> None:
+    """What it held is gone with it, so that memory looks flat."""
+    pauses = [replace(p, restarts=1 if p.calls > 9 else 0) for p in run()]
+    assert grown(pauses) == {"restarts"}
 
 
 def test_one_pause_with_more_memory_is_no_trend() -> None:

@@ -160,7 +160,7 @@ def test_a_turn_is_a_span_with_its_stages_and_nothing_personal(
 
 
 def test_workers_are_gauges_by_their_number(meter: Meter) -> None:
-    report = LoadReport(1.0, 5_000, 12.0, 3, 4, 1_000, 7, 30.0)
+    report = LoadReport(1.0, 5_000, 12.0, 3, 4, 1_000, 7, 30.0, 9)
     measure_workers(
         meter,
         [

@@ -108,7 +108,7 @@ def test_a_change_keeps_what_is_none() -> None:
         ConversationEvent(
             "s", "c", "transcript", {"text": "Grüß\n", "final": True}, 1.5, 20
         ),
-        LoadReport(1.0, 2, 3.0, 4, 5, 6, 7, 8.0),
+        LoadReport(1.0, 2, 3.0, 4, 5, 6, 7, 8.0, 9),
     ],
 )
 def test_notices_arrive_equal(notice: HostEvent | LoadReport) -> None:

@@ -61,6 +61,22 @@ async def test_who_waits_gets_in_when_there_is_room_in_the_order_of_coming() -> 
 
 
 @virtual_time
+async def test_nobody_passes_those_who_wait() -> None:
+    room = Room()
+    entrance = Entrance(room.take)
+    first = asyncio.create_task(entrance.enter())
+    await asyncio.sleep(1)
+    room.places = 1  # and before anybody is told, somebody else comes
+    second = asyncio.create_task(entrance.enter())
+    await asyncio.sleep(1)
+    assert not second.done()
+    entrance.look()
+    await asyncio.wait({first}, timeout=1)
+    assert first.done()
+    second.cancel()
+
+
+@virtual_time
 async def test_waiting_is_bounded_and_tells_when_to_ask_again() -> None:
     entrance = Entrance(Room().take)
     began_s = asyncio.get_running_loop().time()

@@ -26,7 +26,7 @@ READ_S = 0.5
 
 
 def report(cpu_s: float, lag_ms: float = 1.0) -> LoadReport:
-    return LoadReport(cpu_s, 0, lag_ms, 0, 0, 0, 0, 0.0)
+    return LoadReport(cpu_s, 0, lag_ms, 0, 0, 0, 0, 0.0, 0)
 
 
 def busy(
