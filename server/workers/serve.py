@@ -18,6 +18,7 @@ from server.observability.logs import set_up_logging
 from server.settings import Settings
 from server.workers import codec
 from server.workers.load import REPORT_S, LagMeter, load_of
+from server.workers.tidy import IdleTidy
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +129,8 @@ class _Front:
             del self._calls[number]
 
     async def _report(self, host: MediaHost) -> None:
+        tidy = IdleTidy()
         while True:
+            tidy.look(host.n_sessions)
             self._send(codec.encode_notice(load_of(host, self._lag)))
             await asyncio.sleep(REPORT_S)
