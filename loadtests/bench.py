@@ -144,6 +144,7 @@ def calls_at(
             out=out / f"calls-{name}.jsonl",
             arguments=["--leg", leg, "--detail"],
         )
+        summary["neighbours_percent"] = round(neighbours.percent, 1)
         doubts = neighbours.doubts()
     if doubts:
         summary["doubts"] = [*summary["doubts"], *doubts]

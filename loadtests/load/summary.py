@@ -234,8 +234,8 @@ def _punctuality(tally: Tally, facts: LoadFacts) -> TableBlock:
     if fake:
         rows.append(
             (
-                "fake: frames late, p95 of the run",
-                f"{fake.get('p95')}",
+                "fake: frames late",
+                f"{fake.get('p50')}",
                 f"{fake.get('max')}",
             )
         )

@@ -53,10 +53,10 @@ def test_on_a_machine_that_kept_no_time_nothing_is_decided(shift_ms: float) -> N
 
 
 def test_each_statement_is_held_against_every_later_run() -> None:
-    (first, *_) = agreements(runs(0, 25, 0, 0))
+    (first, *_) = agreements(runs(0, 0, 0, 25))
 
     assert first.n == 6
-    # Against the second run no statement holds, and its own holds for nobody.
+    # The three before it agree with each other, and nobody with the last.
     assert first.hits == 3
 
 
