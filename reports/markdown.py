@@ -38,7 +38,7 @@ def render(run: Run) -> str:
     dash, never a zero."""
     words, more = leading_words(run.verdict.words)
     lines = [f"## {_SIGNS[run.verdict.outcome]} {_text(run.title)}", ""]
-    lines += [f"**{_text(words)}**{_text(f' {more}')}", ""]
+    lines += [f"**{_text(words)}** {_text(more)}".rstrip(), ""]
     _, doubts = doubts_text(run)
     lines += [*(f"- ⚠️ {_text(doubt)}" for doubt in doubts), *([""] if doubts else [])]
     for block in run.blocks:

@@ -64,7 +64,8 @@ thead th{border-top:0;color:var(--muted);font-size:.82rem;vertical-align:bottom}
 tbody th{min-width:13em}
 td strong{font-weight:650}
 th small,td small{display:block;color:var(--muted);font-size:.78rem;line-height:1.35}
-td small{white-space:nowrap}td .range{display:inline;margin-left:.5em;white-space:nowrap}
+td small{white-space:nowrap}
+td .range{display:inline;margin-left:.5em;white-space:nowrap}
 .compare td{white-space:nowrap}.absent{color:var(--muted)}
 .defects{margin:.7em 0 0;padding-left:1.2em;color:var(--bad)}
 details summary{cursor:pointer}summary h2{display:inline;margin-right:.4em}
@@ -75,7 +76,8 @@ a{color:var(--s1)}
 @media (max-width:600px){main{padding:12px 10px 32px}
 header,section{padding:14px;border-radius:10px}.tiles{padding:0;
 grid-template-columns:1fr 1fr}h1{font-size:1.2rem}.tile strong{font-size:1.3rem}
-tbody th{min-width:8.5em}.figures th{width:45%}td small{white-space:normal}.plot svg{min-width:540px}}
+tbody th{min-width:8.5em}.figures th{width:45%}td small{white-space:normal}
+.plot svg{min-width:540px}}
 @media print{body{background:#fff;font-size:12px}main{max-width:none;padding:0}
 section,header{break-inside:avoid;padding:10px 14px}h2{break-after:avoid}
 .plot,.scroll{overflow:visible;background:none}.plot svg{min-width:0}

@@ -102,7 +102,7 @@ class GeneratorHealth:
             stall_ms = max(source.get("max") or 0.0 for source in sources)
             if stall_ms > STALL_MS:
                 doubts.append(
-                    f"{name} stood still for {stall_ms:g} ms (> {STALL_MS:g})"
+                    f"{name} stood still for {stall_ms:.0f} ms (> {STALL_MS:g})"
                 )
         for name, figures, limit_ms in (
             ("the simulator's frames", self.lateness_ms, LATE_MS),
@@ -111,7 +111,9 @@ class GeneratorHealth:
         ):
             late_ms = (figures or {}).get("p95")
             if late_ms is not None and late_ms > limit_ms:
-                doubts.append(f"{name} late by {late_ms:g} ms (p95 > {limit_ms:g})")
+                doubts.append(
+                    f"{name} late by {round(late_ms, 1):g} ms (p95 > {limit_ms:g})"
+                )
         for name, percent, limit in (
             ("the machine lost", self.stolen_percent, STOLEN_PERCENT),
             ("the simulator needs", self.cpu_percent, CPU_PERCENT),

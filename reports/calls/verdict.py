@@ -13,6 +13,7 @@ CONNECT_LIMIT_MS = 2000.0
 GAPS_LIMIT_MS = 60.0
 """p95 of an answer's gaps on a clean network."""
 TIMING_DEFECTS = {"gap", "drift", "lost"}
+UNTRUSTED = ", but the machine did not keep time: the figures are not to be trusted"
 BUSY = 0.75
 """Load average per core above which somebody else was working too."""
 
@@ -103,23 +104,25 @@ def verdict_words(
     if bad:
         what = bad[0].name.removeprefix(f"{bad[0].group}: ")
         return f"Every call was answered, but {what}: {bad[0].words}."
-    summary = largest(loads).summary
-    way = [
-        (summary.get(name) or {}).get("p50")
-        for name in ("mouth_to_model_ms", "model_to_client_ms")
-    ]
-    adds = ""
-    up, down = way
-    if up is not None and down is not None:
-        adds = f"; the way up takes {up:.0f} ms and the way down {down:.0f} ms"
+    ending = UNTRUSTED if doubts else _ways(loads)
     what = f"{n_calls} calls were" if n_calls != 1 else "The call was"
     network = loads[0].network
     over = f" over the network “{network}”" if network else ""
-    words = f"{what} answered and heard in full{over}{adds}."
+    words = f"{what} answered and heard in full{over}{ending}."
     if n_calls > 1:
         words = f"All {words}"
     if network:
         words = words.replace("heard in full", "heard")
-    if doubts:
-        words += " The machine did not keep time, so the figures are not to be trusted."
     return words
+
+
+def _ways(loads: Sequence[CallsAtLoad]) -> str:
+    """What the bridge's ways take, as the end of a sentence."""
+    summary = largest(loads).summary
+    up, down = (
+        (summary.get(name) or {}).get("p50")
+        for name in ("mouth_to_model_ms", "model_to_client_ms")
+    )
+    if up is None or down is None:
+        return ""
+    return f"; the way up takes {up:.0f} ms and the way down {down:.0f} ms"

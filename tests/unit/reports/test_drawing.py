@@ -118,12 +118,14 @@ def test_what_is_undecided_is_told_although_nothing_is_unreliable() -> None:
 def test_of_a_long_verdict_the_first_heading_is_what_a_glance_takes_in() -> None:
     reasons = "; ".join(f"reason {n} of many" for n in range(20))
     verdict = Verdict(outcome=Outcome.FAIL, words=f"It fails: {reasons}.")
-    html = page.render(whole_run(verdict=verdict))
+    run = whole_run(verdict=verdict)
+    html = page.render(run)
 
     heading = re.sub(r"<[^>]*>", "", html[html.index("<h1>") : html.index("</h1>")])
     assert len(heading) < 150
     assert heading.endswith("reason 5 of many.")
     assert "Reason 6 of many; reason 7" in html[html.index("</h1>") :]
+    assert "reason 5 of many.** Reason 6 of many; " in markdown.render(run)
 
 
 def drawn(block: Block) -> str:
