@@ -75,7 +75,10 @@ def doubts_of(loads: Sequence[CallsAtLoad], machine: Machine) -> Iterable[str]:
         for doubt in load.summary.get("doubts", ()):
             yield f"{load.column}: {doubt}" if len(loads) > 1 else str(doubt)
     busy = machine.load_before
-    if busy is not None and busy > BUSY * machine.cores:
+    # What others used is better than what waited: our own run before this one is in
+    # the load average.
+    is_counted = all("neighbours_percent" in load.summary for load in loads)
+    if not is_counted and busy is not None and busy > BUSY * machine.cores:
         yield (
             f"the machine was busy with other work when the run began (load {busy:.1f} "
             f"on {machine.cores} cores)"

@@ -252,3 +252,13 @@ def test_a_figure_beyond_its_limit_is_named_in_the_verdict() -> None:
     assert run.verdict.words == (
         "Every call was answered, but connect: p95 2,600 ms, limit 2,000 ms."
     )
+
+
+def test_what_others_used_counts_before_the_load_average() -> None:
+    busy = MACHINE.model_copy(update={"load_before": 9.0})
+    told = run_of(call_line(), summary_line(), machine=busy)
+    counted = run_of(call_line(), summary_line(neighbours_percent=1), machine=busy)
+
+    assert "busy with other work" in told.doubts[0]
+    assert counted.doubts == ()
+    assert counted.verdict.outcome is Outcome.PASS

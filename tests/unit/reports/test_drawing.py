@@ -91,7 +91,8 @@ def test_text_stays_text() -> None:
 
 def test_the_verdict_comes_first() -> None:
     words = "The bridge is too late."
-    run = whole_run(verdict=Verdict(outcome=Outcome.FAIL, words=words))
+    verdict = Verdict(outcome=Outcome.FAIL, words=words)
+    run = whole_run(verdict=verdict, doubts=("the fake was late",))
 
     html, text = page.render(run), markdown.render(run)
 
