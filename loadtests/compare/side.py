@@ -24,8 +24,6 @@ from loadtests.processes import (
 )
 
 BURNING = Path(__file__).parent / "burning"
-START_TIMEOUT_S = 120.0
-"""Several start together, perhaps on a busy machine; a comparison can wait."""
 ONE_WORKER = {"VOICEBRIDGE_WORKERS": "1"}
 """What is compared is the code, not how many processes this machine's number of cores
 makes of it."""
@@ -100,7 +98,6 @@ class Side(AbstractContextManager["Side"]):
                     log=self._log.with_suffix(".bridge.log"),
                     python=self.plan.built.python,
                     top=self.plan.built.top,
-                    start_timeout_s=START_TIMEOUT_S,
                 )
             )
             self._url = self._bridge.url

@@ -163,9 +163,7 @@ async def _measure(
     by_page: list[dict[str, Any]] = []
     by_simulator: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        bridge = stack.enter_context(
-            BridgeProcess(log=out / "bridge.log", start_timeout_s=120.0)
-        )
+        bridge = stack.enter_context(BridgeProcess(log=out / "bridge.log"))
         fake_url = bridge.health()["model"]["fake_url"]
         command = [sys.executable, "-m", "simulator.relay_cli"]
         command += ["--target", bridge.url, "--listen", "127.0.0.1:0", "--announce"]
