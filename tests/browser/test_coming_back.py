@@ -60,6 +60,25 @@ async def test_after_a_restart_of_the_bridge_the_conversation_is_opened_anew(
     forgive(page, 404)
 
 
+async def test_a_session_that_died_with_its_process_is_not_waited_for(
+    page: VoicePage, double: PageDouble
+) -> None:
+    double.gives_tokens = True
+    client = await connected(page, double)
+    double.rest.lost_session = True
+    double.spent_tickets.add(CLIENT_TOKEN)
+
+    client.answers = False
+    await page.wait_for_state("reconnecting")
+    await page.wait_for_state("listening")
+
+    losses = (await page.stats())["losses"]
+    assert [it["why"] for it in losses] == ["the session is gone"]
+    assert double.session_requests == [{}, {"conversation_id": "conversation-1"}]
+    forgive(page, 410)
+    forgive(page, 404)
+
+
 async def test_a_reloaded_page_offers_to_go_on_with_its_words_still_there(
     page: VoicePage, double: PageDouble
 ) -> None:

@@ -84,6 +84,8 @@ class PageClient:
         """Binary messages of the page, in order of arrival."""
         self.echoes = False
         """Whether audio is sent back as it comes."""
+        self.answers = True
+        """Whether a ping is answered."""
         self._held: list[bytes] | None = None
         self._changed = asyncio.Condition()
 
@@ -191,9 +193,9 @@ class PageClient:
                 self._changed.notify_all()
 
     def _take(self, message: Json) -> None:
-        if message["type"] == "ping":
+        if message["type"] == "ping" and self.answers:
             self.send({"type": "pong", "t": message["t"]})
-        else:
+        elif message["type"] != "ping":
             self.said.append(message)
 
 

@@ -33,6 +33,8 @@ class PageRest:
     """Answers of the bridge. An `api_key` makes it refuse whoever has none."""
 
     api_key: str | None = None
+    lost_session: bool = False
+    """Whether the process that carried the session has died."""
     sessions: list[Json] = field(default_factory=list)
     conversations: list[Json] = field(default_factory=list)
     events: dict[str, list[Json]] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class PageRest:
                 web.get("/api/realtime/ice-servers", self._ice_servers),
                 web.post(f"{session}/invite", self._invite),
                 web.post(f"{session}/recording", self._accept),
+                web.get(session, self._session),
                 web.patch(session, self._accept),
                 web.delete(session, self._end_session),
                 web.patch(f"{session}/clients/{{client}}", self._accept),
@@ -150,6 +153,11 @@ class PageRest:
                 "path": f"/#session={SESSION}&invite={INVITATION}",
             }
         )
+
+    async def _session(self, request: web.Request) -> web.Response:
+        if self.lost_session:
+            return _error(410, "worker_lost", "The session's process has died.")
+        return web.json_response({"session_id": request.match_info["id"]})
 
     async def _end_session(self, request: web.Request) -> web.Response:
         await self._note(request)

@@ -21,6 +21,10 @@ import { Signaling } from "./signaling.js";
 
 const HELLO_TIMEOUT_MS = 5_000;
 const ICE_SERVERS_TIMEOUT_MS = 2_000;
+const SESSION_TIMEOUT_MS = 2_000;
+
+/** Answers about a session that is no more. */
+const GONE = new Set([404, 410]);
 
 /** Answers to a ticket that is good no more; anything else may pass. */
 const OUTDATED_TICKET = new Set([401, 403, 404, 410]);
@@ -46,6 +50,7 @@ export class Call {
   #liveness = new Liveness(
     () => this.#ping(),
     (why) => this.#lose(why),
+    () => void this.#askForSession(),
   );
   /** @type {Hello | null} */ #hello = null;
   /** @type {(() => void) | null} */ #onHello = null;
@@ -208,6 +213,20 @@ export class Call {
         resolve(undefined);
       };
     });
+  }
+
+  /** Nobody answers: the session may be gone, with the process that carried it. */
+  async #askForSession() {
+    if (!this.#ticket) return;
+    const { sessionId, token } = this.#ticket;
+    const path = `api/realtime/session/${encodeURIComponent(sessionId)}`;
+    const signal = this.#abort.signal;
+    try {
+      await this.#options.http.json(path, { token, signal, timeoutMs: SESSION_TIMEOUT_MS });
+    } catch (error) {
+      // Any other answer, or none, says nothing: then the pings decide.
+      if (GONE.has(CallFailure.from(error).status)) this.#lose("the session is gone");
+    }
   }
 
   #ping() {

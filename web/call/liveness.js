@@ -7,12 +7,15 @@
 
 const PING_EVERY_MS = 1_000;
 const MAX_UNANSWERED_PINGS = 4;
+/** After so many it is worth asking by another way. */
+const DOUBTFUL_PINGS = 2;
 /** How long an answer may take after the network or the device woke up: twice this. */
 const HALF_A_CHECK_MS = 750;
 
 export class Liveness {
   #ping;
   #onLost;
+  #onDoubt;
   /** @type {ReturnType<typeof setInterval> | undefined} */ #heartbeat;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #checking;
   #unanswered = 0;
@@ -20,10 +23,12 @@ export class Liveness {
   /**
    * @param {() => void} ping send something that is answered
    * @param {(why: string) => void} onLost it does not answer any more
+   * @param {() => void} [onDoubt] it has not answered for a while
    */
-  constructor(ping, onLost) {
+  constructor(ping, onLost, onDoubt = () => {}) {
     this.#ping = ping;
     this.#onLost = onLost;
+    this.#onDoubt = onDoubt;
   }
 
   start() {
@@ -59,7 +64,9 @@ export class Liveness {
   }
 
   #beat() {
-    if (this.#unanswered++ < MAX_UNANSWERED_PINGS) this.#ping();
+    const unanswered = this.#unanswered++;
+    if (unanswered === DOUBTFUL_PINGS) this.#onDoubt();
+    if (unanswered < MAX_UNANSWERED_PINGS) this.#ping();
     else this.#onLost("no answer to pings");
   }
 

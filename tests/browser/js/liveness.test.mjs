@@ -41,6 +41,21 @@ test("four pings without an answer, and it is lost", () => {
   assert.equal(log.at(-1), "no answer to pings");
 });
 
+test("of whoever does not answer twice it is asked elsewhere, once", () => {
+  let nDoubts = 0;
+  const liveness = new Liveness(
+    () => {},
+    () => {},
+    () => nDoubts++,
+  );
+  liveness.start();
+
+  mock.timers.tick(1_999);
+  assert.equal(nDoubts, 0);
+  mock.timers.tick(1_500);
+  assert.equal(nDoubts, 1);
+});
+
 test("a page whose timers come once a minute loses nothing", () => {
   const { liveness, log } = setUp();
 
