@@ -52,6 +52,15 @@ TROUBLE = {
 }
 
 
+def write_webp(png: bytes, path: Path) -> None:
+    """As good as fits into the bound."""
+    with Image.open(io.BytesIO(png)) as picture:
+        for quality in (82, 70, 55):
+            picture.convert("RGB").save(path, "WEBP", quality=quality, method=6)
+            if path.stat().st_size < MAX_BYTES:
+                return
+
+
 class Camera:
     """Takes pictures of one page into files of one name."""
 
@@ -67,11 +76,8 @@ class Camera:
         await asyncio.sleep(SETTLING_S)
         png = await self.page.screenshot()
         path = self._prefix.with_name(f"{self._prefix.name}-{view}.webp")
-        with Image.open(io.BytesIO(png)) as picture:
-            for quality in (82, 70, 55):
-                picture.convert("RGB").save(path, "WEBP", quality=quality, method=6)
-                if path.stat().st_size < MAX_BYTES:
-                    break
+        # Aside: the bridge of this very process has pings to answer meanwhile.
+        await asyncio.to_thread(write_webp, png, path)
 
     async def go(self, address: str) -> None:
         await self.page.evaluate("hash => { location.hash = hash }", address)
