@@ -178,7 +178,8 @@ def waterfalls(loads: Sequence[CallsAtLoad]) -> Iterable[Block]:
             ]
             if values:
                 middle = statistics.median(values)
-                hops.append(Hop(name=label, ms=round(middle, 2)))
+                high_ms = distribution(label, values).p95
+                hops.append(Hop(name=label, ms=round(middle, 2), high_ms=high_ms))
         if hops:
             connects.append(Path(label=load.column, hops=tuple(hops)))
     if connects:
