@@ -153,6 +153,7 @@ async def serve(settings: FakeSettings, *, announce: bool, watch: bool) -> None:
         # What lives now lives to the end: keep the collector away from it.
         gc.collect()
         gc.freeze()
+        gc.collect()  # else it waits for a quarter of what is frozen
         if watch:
             await _watch_stdin(done)
         await done.wait()

@@ -102,6 +102,7 @@ def _serve(settings: Settings, listener: socket.socket, *, announce: bool) -> in
         # What lives from here on lives for ever: keep the collector off it.
         gc.collect()
         gc.freeze()
+        gc.collect()  # else it waits for a quarter of what is frozen
         if announce:
             print(json.dumps({"event": "listening", "url": url}), flush=True)
         else:

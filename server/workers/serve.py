@@ -69,6 +69,7 @@ class _Front:
                 await host.is_running.wait()
                 gc.collect()
                 gc.freeze()
+                gc.collect()  # else it waits for a quarter of what is frozen
                 self._lag.start()
                 self._send({"ready": True})
                 try:
