@@ -113,3 +113,18 @@ def test_no_sample_is_lost_or_repeated_whatever_the_message_sizes(
 
     assert passage.dropped_frames == 0
     assert np.array_equal(heard, samples[: total - total % FRAME_SAMPLES])
+
+
+def test_packets_of_a_burst_are_dropped_beyond_the_lead_and_counted() -> None:
+    """Silent ones sooner: then the burst is over before the next word."""
+    passage = Passage(0.0)
+    sent = [
+        passage.take_packet(0.0, duration_s=0.02, is_silent=False) for _ in range(10)
+    ]
+
+    assert sent == [True] * 6 + [False] * 4
+    assert (passage.passed_frames, passage.dropped_frames) == (6, 4)
+    assert passage.lead_s <= MAX_LEAD_S + 0.021
+    assert not passage.take_packet(0.08, duration_s=0.02, is_silent=True)
+    assert passage.take_packet(0.08, duration_s=0.02, is_silent=False)
+    assert passage.take_packet(0.13, duration_s=0.02, is_silent=True)

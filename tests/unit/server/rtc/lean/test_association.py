@@ -285,3 +285,52 @@ async def test_a_channel_closed_by_the_peer_is_closed_here(link: Link) -> None:
     assert link.ours.heard == ["bye"]
     assert channel.readyState == "closed"
     assert link.theirs.channels[0].readyState == "closed"
+
+
+@pytest.mark.parametrize(
+    ("channel", "flags", "life_s", "retransmits"),
+    [
+        ({"ordered": False, "maxPacketLifeTime": 100}, 7, 0.1, None),
+        ({"ordered": True, "maxRetransmits": 2}, 3, None, 2),
+        ({"ordered": True}, 3, None, None),
+    ],
+)
+async def test_a_message_is_booked_as_its_channel_promises(
+    link: Link,
+    channel: dict[str, Any],
+    flags: int,
+    life_s: float | None,
+    retransmits: int | None,
+) -> None:
+    """Order, lifetime and retransmissions, in the second message as in the first."""
+    opened = await link.open(**channel)
+    fast = link.ours.fast
+    assert fast is not None
+    fast.send(opened, b"one", sctp.BINARY)
+    fast.send(opened, b"two", sctp.BINARY)
+
+    queue: Any = link.ours.sctp._sent_queue
+    for booked in queue:
+        assert booked.flags == flags
+        assert booked._max_retransmits == retransmits
+        expiry_s = booked._expiry
+        left_s = None if expiry_s is None else expiry_s - booked._sent_time
+        assert left_s == pytest.approx(life_s)
+    assert len(queue) == 2
+
+
+async def test_a_number_given_to_another_channel_takes_its_manners(link: Link) -> None:
+    channel = await link.open(ordered=False, maxPacketLifeTime=100)
+    fast = link.ours.fast
+    assert fast is not None
+    fast.send(channel, b"old", sctp.BINARY)
+    await link.settle()
+    link.theirs.channels[0].close()
+    await link.settle()
+
+    again = await link.open(ordered=True)
+    fast.send(again, b"new", sctp.BINARY)
+
+    booked: Any = link.ours.sctp._sent_queue[-1]
+    assert again.id == channel.id
+    assert (booked.flags, booked._expiry) == (sctp.WHOLE, None)
