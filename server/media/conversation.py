@@ -2,11 +2,8 @@
 
 import asyncio
 import logging
-import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from statistics import median
 
 from server.errors import (
     BridgeError,
@@ -16,15 +13,14 @@ from server.errors import (
 from server.media import control
 from server.media.audience import Audience
 from server.media.client import Client
+from server.media.minutes import Minutes
 from server.media.mixdown import Mixdown
 from server.media.model_leg import ModelLeg, OwnersEffect
 from server.media.protocol import (
-    BargedIn,
     ClientAnswer,
     ClientChange,
     ClientJoined,
     ClientLeft,
-    ConversationEvent,
     ConversationInfo,
     HostEvent,
     MediaLimits,
@@ -34,13 +30,8 @@ from server.media.protocol import (
     QualityMeasured,
     SessionEnding,
     SessionState,
-    SessionStateChanged,
     TextForTool,
     ToolConfirmed,
-    ToolRequested,
-    ToolStatus,
-    TurnMeasured,
-    UsageReported,
 )
 from server.media.recording import Recording
 from server.media.ticker import Ticker
@@ -55,14 +46,6 @@ logger = logging.getLogger(__name__)
 
 HOUSEKEEPING_TICKS = 25
 """Twice a second: signs of life, timeouts, what waits for time only."""
-MAX_SILENCES = 256
-"""Of one call, for the line in the log."""
-MAX_ARGUMENTS_CHARS = 1_000
-"""What browsers are shown of a tool's arguments."""
-CATCH_UP_S = 120.0
-"""A browser that comes back is told what was said in this time."""
-MAX_WRITTEN = 64
-"""Final transcripts kept for it; the oldest go."""
 QUALITY_TICKS = 50
 """Once a second: how each connection does."""
 ROLL_CALL_TICKS = 10
@@ -97,18 +80,17 @@ class Conversation:
         self._loop = asyncio.get_running_loop()
         self._began_s = self._loop.time()
         self._audience = Audience(self, limits=limits, policy=policy, ticker=ticker)
-        self._tool_names: dict[str, str] = {}
-        self._written: deque[tuple[float, str]] = deque(maxlen=MAX_WRITTEN)
+        self.minutes = Minutes(
+            info,
+            began_s=self._began_s,
+            clock=self._loop.time,
+            emit=emit,
+            broadcast=self._audience.broadcast,
+        )
         self._talking: set[str] = set()
         """Who presses to talk; bounded by admission."""
         self._end: ConversationEnd | None = None
-        self._state: SessionState = "live"
         self._n_ticks = 0
-        self._n_tools = 0
-        self._n_turns = 0
-        self._silences_ms: deque[float] = deque(maxlen=MAX_SILENCES)
-        """What the user waited for answers, newest last."""
-        self._n_flushes = 0
         self._leg = ModelLeg(info.config, transport, limits=limits, owner=self)
         self._mixdown = Mixdown(
             self._leg,
@@ -125,7 +107,7 @@ class Conversation:
             began_s=self._began_s,
             emit=emit,
             broadcast=self._audience.broadcast,
-            note=self._note,
+            note=self.minutes.note,
             name_of=self._audience.name_of,
         )
 
@@ -138,10 +120,7 @@ class Conversation:
         """Counts of the whole conversation, for its one line in the log."""
         return {
             "clients": self._audience.n_seen,
-            "turns": self._n_turns,
-            "silence_p50_ms": round(median(self._silences_ms or [0.0])),
-            "tools": self._n_tools,
-            "flushes": self._n_flushes,
+            **self.minutes.summary(),
             "assistant_s": round(self._mixdown.assistant_s, 1),
             "model_lost_packets": self._leg.lost_packets,
             "recoveries": self._leg.n_recoveries,
@@ -282,25 +261,15 @@ class Conversation:
         )
         client.send(control.state(self._leg.state.value))
         if client.is_resumed:
-            self._catch_up(client)
+            self.minutes.catch_up(client.send)
         self._emit(ClientJoined(self._info.session_id, client.client_id))
-        self._note("joined", client_id=client.client_id, name=client.profile.name)
+        self.minutes.note(
+            "joined", client_id=client.client_id, name=client.profile.name
+        )
         roll_before = self._audience.roll
         self._audience.call_the_roll()
         if self._audience.roll == roll_before:  # it is back before it was missed
             client.send(self._roll_message())
-
-    def _catch_up(self, client: Client) -> None:
-        """What was said while it was away, in words: it may not have heard it.
-
-        Some it has already; a transcript replaces that of the same item.
-        """
-        since_s = self._loop.time() - CATCH_UP_S
-        for at_s, written in self._written:
-            if at_s >= since_s:
-                client.send(written)
-        if self._state != "live":
-            client.send(control.session(self._state, ""))
 
     def on_client_message(self, client: Client, message: control.ClientMessage) -> None:
         """From a client: a valid control message."""
@@ -335,7 +304,7 @@ class Conversation:
             self._emit(ClientLeft(session_id, client_id, reason, self.n_clients))
             self.recording.client_left(client_id)
             name = client.profile.name
-            self._note("left", client_id=client_id, name=name, reason=reason)
+            self.minutes.note("left", client_id=client_id, name=name, reason=reason)
             self._audience.call_the_roll()
 
     def on_roll_changed(self, roll: tuple[Participant, ...]) -> None:
@@ -380,43 +349,21 @@ class Conversation:
             self._mixdown.mix_minus = on
             self.on_roll_changed(self._audience.roll)
 
-    def announce(self, message: Mapping[str, object]) -> None:
-        """Send a control message, made above, to everybody."""
-        self._audience.broadcast(control.announcement(message))
-
-    def show_state(self, state: SessionState, message: str = "") -> None:
-        """Tell everybody what the session goes through."""
-        if state == self._state:
-            return
-        self._state = state
-        self._audience.broadcast(control.session(state, message))
-        self._emit(SessionStateChanged(self._info.session_id, state, message))
-        self._note("session", state=state, message=message)
-
     def tool_finished(self, call_id: str, output: str, *, speak: bool) -> None:
         """A tool that was requested is done; unknown calls are ignored."""
-        name = self._tool_names.pop(call_id, None)
-        if name is None:
-            return
-        self._note("tool", call_id=call_id, name=name, status="output", output=output)
-        self._leg.tool_finished(call_id, output, speak=speak)
-
-    def tool_status(self, status: ToolStatus) -> None:
-        """Where a tool call is, for everybody."""
-        fields = {k: v for k, v in asdict(status).items() if v not in ("", None)}
-        self._audience.broadcast(control.tool(**fields))
-        self._note("tool", **fields)
+        if self.minutes.tool_finished(call_id, output):
+            self._leg.tool_finished(call_id, output, speak=speak)
 
     def narrate(self, key: str, text: str, *, speak: bool) -> None:
         """Context for the model, once per key."""
-        self._note("narration", key=key, text=text, speak=speak)
+        self.minutes.note("narration", key=key, text=text, speak=speak)
         self._leg.narrate(key, text, speak=speak)
 
     # --- the model
 
     def on_leg_state(self, state: SessionState, message: str) -> None:
         """From the model leg: its session is being replaced, or has been."""
-        self.show_state(state, message)
+        self.minutes.show_state(state, message)
 
     def on_leg_config(self, config: SessionConfig) -> None:
         """From the model leg: another voice or model speaks from now on."""
@@ -430,74 +377,22 @@ class Conversation:
     def on_leg_effect(self, effect: OwnersEffect) -> None:
         """From the model leg: something for the browsers or the tools."""
         match effect:
-            case Transcript(role, item_id, text, final):
-                written = control.transcript(role, item_id, text, final)
-                self._audience.broadcast(written)
-                if final:
-                    self._written.append((self._loop.time(), written))
-                self._note(
-                    "transcript", role=role, item_id=item_id, text=text, final=final
-                )
+            case Transcript():
+                self.minutes.written(effect)
             case fx.StateChanged(state):
                 self._audience.broadcast(control.state(state.value))
             case fx.Flush(reason):
-                self._n_flushes += 1
                 self._mixdown.flush()
-                self._audience.broadcast(control.flush(reason))
-                if reason == "barge_in":
-                    stop_ms = (self._loop.time() - self._leg.event_at_s) * 1000
-                    self._emit(BargedIn(self._info.session_id, stop_ms))
-                self._note("flush", reason=reason)
-            case fx.CallTool(call_id, name, arguments):
-                self._n_tools += 1
-                self._tool_names[call_id] = name
-                self.tool_status(
-                    ToolStatus(
-                        call_id,
-                        name,
-                        "started",
-                        arguments=arguments[:MAX_ARGUMENTS_CHARS],
-                    )
-                )
-                session_id = self._info.session_id
-                self._emit(ToolRequested(session_id, call_id, name, arguments))
-            case fx.Used(response_id, usage):
-                model = self._info.config.model
-                self._emit(
-                    UsageReported(
-                        self._info.session_id,
-                        self._info.conversation_id,
-                        response_id,
-                        model,
-                        usage,
-                    )
-                )
-            case Turn(spoken, outcome, stages_ms, total_ms):
-                self._n_turns += 1
-                if "silence" in stages_ms:
-                    self._silences_ms.append(stages_ms["silence"])
-                session_id = self._info.session_id
-                stages: dict[str, float] = {**stages_ms}
-                self._emit(TurnMeasured(session_id, spoken, outcome, stages, total_ms))
+                stop_s = self._loop.time() - self._leg.event_at_s
+                self.minutes.flushed(reason, stop_ms=stop_s * 1000)
+            case fx.CallTool():
+                self.minutes.tool_called(effect)
+            case fx.Used():
+                self.minutes.used(effect, self._info.config.model)
+            case Turn():
+                self.minutes.measured(effect)
             case fx.Notice(code, message):
-                self._audience.broadcast(
-                    control.error(code, message, retryable=True, fatal=False)
-                )
-                self._note("notice", code=code, message=message)
-
-    def _note(self, kind: str, **data: object) -> None:
-        """Something worth remembering."""
-        offset_ms = round((self._loop.time() - self._began_s) * 1000)
-        self._emit(
-            ConversationEvent(
-                self._info.session_id,
-                self._info.conversation_id,
-                kind,
-                data,
-                time.time(),
-                offset_ms,
-            )
-        )
+                self.minutes.notice(code, message)
 
 
 def _error_message(error: BridgeError, *, fatal: bool) -> str:

@@ -164,7 +164,7 @@ class MediaHost:
         """Send a control message, made above, to every browser of a session."""
         conversation = self._conversations.get(session_id)
         if conversation is not None:
-            conversation.announce(message)
+            conversation.minutes.announce(message)
 
     def show_state(
         self, session_id: str, state: SessionState, message: str = ""
@@ -172,7 +172,7 @@ class MediaHost:
         """Tell every browser of a session what the session goes through."""
         conversation = self._conversations.get(session_id)
         if conversation is not None:
-            conversation.show_state(state, message)
+            conversation.minutes.show_state(state, message)
 
     async def start_recording(
         self, session_id: str, plan: RecordingPlan, by: str
@@ -208,7 +208,7 @@ class MediaHost:
         """Tell every browser of a session where a tool call is."""
         conversation = self._conversations.get(session_id)
         if conversation is not None:
-            conversation.tool_status(status)
+            conversation.minutes.tool_status(status)
 
     def narrate(self, session_id: str, key: str, text: str, *, speak: bool) -> None:
         """Context for the model; what has a known key is not told again."""

@@ -1,19 +1,18 @@
 """The conversation's side towards the model, over one session after another.
 
-It owns the lines to the service: the one in use, and now and then its successor. What
-concerns only the service (events to send, sessions to replace) is done here; every
-other effect of the core goes to the owner.
+What concerns only the service (events to send, sessions to replace) is done here;
+every other effect of the core goes to the owner.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from server.audio.format import FRAME_SAMPLES, SILENCE, Pcm, samples_to_ms
 from server.errors import BridgeError, ModelLostError
 from server.media.model_line import ModelLine, OpenLine
+from server.media.model_lines import ModelLines
 from server.media.protocol import MediaLimits, SessionState
 from server.media.uplink import Uplink
 from server.realtime import effects as fx
@@ -32,8 +31,6 @@ OwnersEffect: TypeAlias = (
 )
 RECOVERING = "The connection to the voice service was lost. It is being restored."
 RECOVERED = "The connection to the voice service is back."
-MAX_ATTEMPT_S = 6.0
-"""One attempt to replace a lost session; a new one starts with a new path."""
 
 
 class LegOwner(Protocol):
@@ -69,9 +66,6 @@ class ModelLeg:
         limits: MediaLimits,
         owner: LegOwner,
     ) -> None:
-        self._config = config
-        """What the newest line is asked to be."""
-        self._open_line = transport
         self._limits = limits
         self._owner = owner
         self._loop = asyncio.get_running_loop()
@@ -84,17 +78,17 @@ class ModelLeg:
             )
         )
         self._uplink = Uplink()
-        self._line = ModelLine(config, transport, self)
-        self._successor: ModelLine | None = None
-        self._retired: list[ModelLine] = []
-        self._lost_packets = 0
+        self._lines = ModelLines(
+            config,
+            transport,
+            self,
+            connect_timeout_s=limits.model_connect_timeout_s,
+        )
         self._heard_samples = 0
         """Of the answer that is being played."""
         self._clock = TurnClock()
         self.event_at_s = 0.0
         """When the service's event arrived that is being handled."""
-        self._wake = asyncio.Event()
-        self._wants_line = False
         self._is_open = False
         self._has_ended = False
         self.n_recoveries = 0
@@ -113,7 +107,7 @@ class ModelLeg:
     @property
     def lost_packets(self) -> int:
         """Audio packets of the model that never came."""
-        return self._lost_packets + self._line.lost_packets
+        return self._lines.lost_packets
 
     async def open(self) -> None:
         """Connect and configure the first session.
@@ -121,7 +115,7 @@ class ModelLeg:
         Raises:
             BridgeError: what stood in the way. The caller still calls `close`.
         """
-        line = self._line
+        line = self._lines.current
         await line.open(self._limits.model_connect_timeout_s)
         now_s = self._loop.time()
         self._succession.settled(now_s, line.lifetime_s)
@@ -130,46 +124,34 @@ class ModelLeg:
 
     async def run(self) -> None:
         """Open and close lines as needed, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._retired:
-                    tasks.create_task(_quietly(self._retired.pop().close()))
-                if self._wants_line:
-                    self._wants_line = False
-                    tasks.create_task(self._connect())
+        await self._lines.run()
 
     def end(self, error: BridgeError) -> None:
         """Nothing more is asked of the service; who waits for `open` gets `error`."""
         self._has_ended = True
-        self._line.fail(error)
+        self._lines.current.fail(error)
         self._perform(self._core.end())
 
     async def close(self) -> None:
         """Free every line, in bounded time. Safe to call twice."""
-        lines = [self._line, *self._retired]
-        if self._successor is not None:
-            lines.append(self._successor)
-        self._retired.clear()
-        await asyncio.gather(*(_quietly(line.close()) for line in lines))
+        await self._lines.close()
 
     # --- from the conversation
 
     def send_audio(self, pcm: Pcm) -> None:
         """One frame of what the model hears."""
         for frame in self._uplink.take(pcm):
-            self._line.send_audio(frame)
-        if self._successor is not None:
+            self._lines.current.send_audio(frame)
+        if self._lines.successor is not None:
             # Its path stays warm, and it hears nothing it must not answer.
-            self._successor.send_audio(SILENCE)
+            self._lines.successor.send_audio(SILENCE)
 
     @property
     def takes_packets(self) -> bool:
         """Whether Opus packets can pass undecoded, both ways, now."""
         return (
-            self._line.takes_packets
-            and self._successor is None
+            self._lines.current.takes_packets
+            and self._lines.successor is None
             and not self._succession.is_lost
             and self._uplink.behind_ms == 0
         )
@@ -177,26 +159,26 @@ class ModelLeg:
     @property
     def passes_packets(self) -> bool:
         """Whether the voice comes as packets now."""
-        return self._line.passes_packets
+        return self._lines.current.passes_packets
 
     def pass_packets(self, on: bool) -> list[Pcm]:
         """Have the voice come as packets, or decoded again; then what they held."""
-        return self._line.pass_packets(on)
+        return self._lines.current.pass_packets(on)
 
     def send_packet(self, payload: bytes) -> None:
         """One Opus packet in place of a frame; an empty one is 20 ms of nothing."""
         self._uplink.note_packet(payload)
-        self._line.send_packet(payload)
+        self._lines.current.send_packet(payload)
 
     def prime(self, frames: list[Pcm]) -> None:
         """Before the first `send_audio` after packets."""
-        self._line.prime(frames)
+        self._lines.current.prime(frames)
 
     def tick(self) -> None:
         """Every 20 ms: what the lines do in real time."""
-        self._line.tick()
-        if self._successor is not None:
-            self._successor.tick()
+        self._lines.current.tick()
+        if self._lines.successor is not None:
+            self._lines.successor.tick()
 
     def say_text(self, text: str) -> None:
         """Text typed by the user."""
@@ -204,7 +186,7 @@ class ModelLeg:
 
     def talk(self, pressed: bool) -> None:
         """Push-to-talk; means nothing where the service detects turns by itself."""
-        if self._line.config.turns.kind != "none":
+        if self._lines.current.config.turns.kind != "none":
             return
         if pressed:
             self._uplink.speech_started("push-to-talk")
@@ -229,15 +211,14 @@ class ModelLeg:
 
         The service lets neither be changed in a running session.
         """
+        config = self._lines.config
         wanted = replace(
-            self._config,
-            voice=voice or self._config.voice,
-            model=model or self._config.model,
+            config, voice=voice or config.voice, model=model or config.model
         )
-        if wanted == self._config or self._has_ended:
+        if wanted == config or self._has_ended:
             return
-        self._config = wanted
-        self._drop_successor()
+        self._lines.config = wanted
+        self._lines.drop_successor()
         self._succession.change(self._loop.time())
         self._owner.on_leg_state("handing_over", "")
         self._consider()
@@ -245,8 +226,10 @@ class ModelLeg:
     def check(self, now_s: float) -> None:
         """Twice a second: what waits for time only, and whether the lines live."""
         self._perform(self._core.advance(now_s))
-        for line in (self._line, self._successor):
-            if line is None or (line is self._line and self._succession.is_lost):
+        for line in (self._lines.current, self._lines.successor):
+            if line is None or (
+                line is self._lines.current and self._succession.is_lost
+            ):
                 continue
             silent_s = line.probe()
             if silent_s > self._limits.model_silence_timeout_s:
@@ -257,11 +240,11 @@ class ModelLeg:
 
     def on_line_event(self, line: ModelLine, event: wire.ServerEvent) -> None:
         """From a line: one event of its session."""
-        if line is self._successor:
+        if line is self._lines.successor:
             if isinstance(event, wire.ServiceError):
                 logger.info("the next session reports %s", event.code)
             return
-        if line is not self._line or self._has_ended:
+        if line is not self._lines.current or self._has_ended:
             return
         match event:
             case wire.SpeechStarted(item_id):
@@ -281,7 +264,7 @@ class ModelLeg:
 
     def on_line_audio(self, line: ModelLine, pcm: Pcm) -> None:
         """From a line: the assistant's voice."""
-        if line is not self._line:
+        if line is not self._lines.current:
             return
         if self._core.is_playing:
             self._heard_samples += pcm.size
@@ -289,7 +272,7 @@ class ModelLeg:
 
     def on_line_packet(self, line: ModelLine, payload: bytes | None) -> None:
         """From a line: the assistant's voice, undecoded."""
-        if line is not self._line:
+        if line is not self._lines.current:
             return
         if self._core.is_playing:
             self._heard_samples += FRAME_SAMPLES
@@ -300,11 +283,11 @@ class ModelLeg:
         if self._has_ended:
             return
         now_s = self._loop.time()
-        if line is self._successor:
+        if line is self._lines.successor:
             logger.info("the next session was lost: %s", reason)
-            self._drop_successor()
+            self._lines.drop_successor()
             self._succession.failed(now_s, can_retry=True)
-        elif line is self._line and not self._succession.is_lost:
+        elif line is self._lines.current and not self._succession.is_lost:
             logger.warning("the model session was lost: %s", reason)
             if self._limits.model_recovery_timeout_s <= 0:
                 self._owner.on_leg_ended("model_lost", ModelLostError(reason))
@@ -314,7 +297,7 @@ class ModelLeg:
             self._owner.on_leg_state("recovering", RECOVERING)
             self._clock.lost()
             self._perform(self._core.lost(samples_to_ms(self._heard_samples)))
-            self._retire(line)
+            self._lines.retire(line)
         self._consider()
 
     # --- one session after another
@@ -329,8 +312,7 @@ class ModelLeg:
                 self._succession.connecting()
                 if not self._succession.is_lost:
                     self._owner.on_leg_state("handing_over", "")
-                self._wants_line = True
-                self._wake.set()
+                self._lines.want_another()
             case Verdict.SWITCH:
                 self._switch(now_s)
             case Verdict.GIVE_UP:
@@ -340,47 +322,35 @@ class ModelLeg:
 
     def _is_calm(self) -> bool:
         return (
-            self._successor is not None
+            self._lines.successor is not None
             and self._core.is_between_turns
             and not self._uplink.behind_ms
             and self._uplink.is_quiet()
         )
 
-    async def _connect(self) -> None:
-        """Open a line; it becomes the successor."""
-        config = self._config
-        line = ModelLine(config, self._open_line, self)
-        try:
-            timeout_s = self._limits.model_connect_timeout_s
-            async with asyncio.timeout(2 * timeout_s):
-                await line.open(min(timeout_s, MAX_ATTEMPT_S))
-        except (BridgeError, TimeoutError) as exc:
-            self._retire(line)
-            self._on_failed(exc, config)
-            return
-        except BaseException:
-            self._retired.append(line)  # `close` frees it
-            raise
-        if self._has_ended or config is not self._config:
-            self._retire(line)
+    def on_line_open(self, line: ModelLine) -> None:
+        """From the lines: one that was wanted is there."""
+        if self._has_ended or line.config is not self._lines.config:
+            self._lines.retire(line)
             if not self._has_ended:
                 self._succession.failed(self._loop.time(), can_retry=True)
             return
-        self._successor = line
+        self._lines.successor = line
         self._succession.prepared()
         self._consider()
 
-    def _on_failed(self, exc: Exception, config: SessionConfig) -> None:
+    def on_no_line(self, exc: Exception, config: SessionConfig) -> None:
+        """From the lines: one that was wanted could not be had."""
         logger.info("no next session: %s", exc)
         can_retry = not isinstance(exc, BridgeError) or exc.retryable
-        is_wish = config != self._line.config and not self._succession.is_lost
+        is_wish = config != self._lines.current.config and not self._succession.is_lost
         if self._has_ended:
             return
         self._succession.failed(self._loop.time(), can_retry=can_retry)
-        if is_wish and not can_retry and config is self._config:
+        if is_wish and not can_retry and config is self._lines.config:
             # The service refuses what was wished for: the old session is still good.
             assert isinstance(exc, BridgeError)
-            self._config = self._line.config
+            self._lines.config = self._lines.current.config
             self._succession.withdraw()
             self._owner.on_leg_state("live", "")
             self._owner.on_leg_effect(fx.Notice(exc.code, exc.user_message))
@@ -391,10 +361,9 @@ class ModelLeg:
 
     def _switch(self, now_s: float) -> None:
         """The successor takes over: from this instant every frame goes there."""
-        line, old = self._successor, self._line
-        assert line is not None
+        old = self._lines.exchange()
+        line = self._lines.current
         was_lost = self._succession.is_lost
-        self._line, self._successor = line, None
         said_again, at_once = self._uplink.resume(at_once=line.takes_bursts)
         if was_lost:
             effects = self._core.begin(now_s, user_audio_follows=said_again)
@@ -404,9 +373,8 @@ class ModelLeg:
             effects = self._core.change_over(
                 heard_ms, now_s, user_audio_follows=said_again
             )
-            self._retire(old)
+            self._lines.retire(old)
             self.n_handovers += 1
-        self._lost_packets += old.lost_packets
         self._succession.settled(now_s, line.lifetime_s)
         self._perform(effects)
         for frame in at_once:
@@ -415,33 +383,15 @@ class ModelLeg:
             self._owner.on_leg_config(line.config)
         self._owner.on_leg_state("live", RECOVERED if was_lost else "")
 
-    def _drop_successor(self) -> None:
-        if self._successor is not None:
-            self._retire(self._successor)
-            self._successor = None
-
-    def _retire(self, line: ModelLine) -> None:
-        line.fail(ModelLostError("replaced"))
-        self._retired.append(line)
-        self._wake.set()
-
     def _perform(self, effects: list[fx.Effect]) -> None:
         for effect in effects:
             match effect:
                 case fx.Send(event):
-                    self._line.send_event(event)
+                    self._lines.current.send_event(event)
                 case fx.SessionLost(code):
-                    self._line.on_model_lost(code)
+                    self._lines.current.on_model_lost(code)
                 case fx.Ended(code, message):
                     error = ModelLostError(code, user_message=message)
                     self._owner.on_leg_ended(code, error)
                 case _:
                     self._owner.on_leg_effect(effect)
-
-
-async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
-    try:
-        await closing
-    except Exception:
-        # A line that cannot be closed must not end the conversation.
-        logger.exception("a line to the model did not close cleanly")
