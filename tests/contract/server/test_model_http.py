@@ -223,7 +223,7 @@ async def test_a_call_that_never_connects_ends_in_time_and_is_hung_up(
 
     assert response.status_code == 504
     assert response.json()["error"]["code"] == "model_timeout"
-    await asyncio.wait_for(hung_up.wait(), 5)
+    await asyncio.wait_for(hung_up.wait(), 30)
 
 
 def answer_to(offer: str) -> str:

@@ -50,7 +50,7 @@ class FakeModel:
     def kill(self) -> None:
         """As a crash: no goodbye on any connection."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=5)
+        self.process.wait(timeout=30)
 
     def close(self) -> None:
         """End it."""

@@ -79,7 +79,7 @@ async def serving(book: ConnectionBook, settings: Any) -> AsyncIterator[Target]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        await asyncio.wait_for(listening.wait(), 20)
+        await asyncio.wait_for(listening.wait(), 30)
         yield Target(listener.getsockname()[1], book, app)
     finally:
         server.should_exit = True
@@ -116,13 +116,13 @@ class Footprint:
                 len(asyncio.all_tasks()) <= self.tasks + slack
                 and self._process.num_fds() <= self.fds + slack
             ),
-            timeout_s=20,
+            timeout_s=30,
         )
 
 
 async def is_fine(target: Target) -> None:
     """A normal request is answered, and soon."""
-    async with asyncio.timeout(10), target.client() as http:
+    async with asyncio.timeout(30), target.client() as http:
         assert (await http.get("/healthz")).json() == {"status": "ok"}
 
 
@@ -248,7 +248,7 @@ async def close_all(registry: SessionRegistry) -> None:
     """End every session and wait until nothing of it is left."""
     for session in registry.of_owner("ann"):
         await registry.close(session)
-    await eventually(lambda: registry.n_sessions == 0, timeout_s=20)
+    await eventually(lambda: registry.n_sessions == 0)
 
 
 async def test_a_thousand_session_requests_in_a_burst(
@@ -353,10 +353,10 @@ async def test_noise_after_the_answer_ends_the_connection_quietly(
         f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
         "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     )
-    first = await asyncio.wait_for(reader.readline(), 5)
+    first = await asyncio.wait_for(reader.readline(), 30)
     writer.write(b"no chunk at all\r\n")
     with suppress(ConnectionError):
-        await asyncio.wait_for(reader.read(), 5)
+        await asyncio.wait_for(reader.read(), 30)
     writer.close()
 
     assert first.startswith(b"HTTP/1.1 4")
@@ -500,7 +500,7 @@ async def test_a_replayed_offer_takes_nobody_elses_place(serve: Serve) -> None:
                 health = (await http.get("/healthz")).json()
                 return len(clients.json()["clients"]) == 1 == health["clients"]
 
-            await eventually(is_alone, timeout_s=8)
+            await eventually(is_alone)
 
     assert without.status_code == 401
     assert {a.status_code for a in replayed} == {200}
@@ -554,7 +554,7 @@ async def test_noise_on_the_data_channel_is_answered_and_ends_nothing(
                 await asyncio.sleep(0.3)
                 return any(m["type"] == "pong" and m["t"] == 3 for m in noisy.messages)
 
-            await eventually(is_heard, timeout_s=20)
+            await eventually(is_heard)
             listed = await http.get(f"/api/realtime/session/{session_id}")
 
     codes = {m["error"]["code"] for m in noisy.messages if m["type"] == "error"}

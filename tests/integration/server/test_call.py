@@ -65,7 +65,7 @@ async def test_a_spoken_question_is_answered_and_heard(
             "transcript", lambda m: m["role"] == "assistant" and m["final"]
         )
         await client.message("state", lambda m: m["state"] == "speaking")
-        await eventually(lambda: client.states[-1] == "listening", timeout_s=20)
+        await eventually(lambda: client.states[-1] == "listening")
         call = await fake.call("tag-question")
         wav = await fake.get(f"/fake/v1/calls/{call['call_id']}/audio/output.wav")
         played = read_wav(wav.content)

@@ -8,14 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 
-from tests.integration.server.conftest import FakeModel
+from tests.integration.server.conftest import PATIENCE_S, FakeModel
 from tests.support.browser import Browser, browser
 
 
@@ -39,7 +38,7 @@ async def in_a_call(
     try:
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"]
-        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as http:
             opened = await http.post("/api/realtime/session", json={})
             session_id = opened.json()["session_id"]
             async with browser(http, session_id) as caller:
@@ -49,11 +48,9 @@ async def in_a_call(
         process.communicate()
 
 
-async def ended(process: subprocess.Popen[bytes], timeout_s: float) -> float:
-    """Seconds until the process is gone."""
-    begin_s = time.monotonic()
-    await asyncio.to_thread(process.wait, timeout_s)
-    return time.monotonic() - begin_s
+async def ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process is gone."""
+    await asyncio.to_thread(process.wait, PATIENCE_S)
 
 
 def code_of(response: httpx.Response) -> tuple[int, str, bool]:
@@ -77,7 +74,7 @@ async def test_a_call_is_let_finish_and_none_begins(fake: FakeModel) -> None:
         caller.send(type="ping", t=1)
         assert await caller.message("pong")
         caller.send(type="bye")
-        await ended(process, 15)
+        await ended(process)
 
     assert told["state"] == "draining"
     assert told["message"]
@@ -93,17 +90,15 @@ async def test_a_call_that_goes_on_is_ended_in_words(fake: FakeModel) -> None:
     async with in_a_call(fake, 0.5) as (process, _, caller, _):
         process.send_signal(signal.SIGTERM)
         last = await caller.message("ended")
-        await ended(process, 15)
+        await ended(process)
 
     assert last["reason"] in ("draining", "shutdown")
 
 
 async def test_a_second_signal_ends_it_at_once(fake: FakeModel) -> None:
-    async with in_a_call(fake, 60.0) as (process, _, caller, _):
+    async with in_a_call(fake, PATIENCE_S * 4) as (process, _, caller, _):
         process.send_signal(signal.SIGTERM)
         await caller.message("session")
         process.send_signal(signal.SIGTERM)
         await caller.message("ended")
-        took_s = await ended(process, 20)
-
-    assert took_s < 12
+        await ended(process)  # long before the calls' time is over

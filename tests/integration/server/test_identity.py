@@ -260,7 +260,7 @@ async def test_who_is_shown_out_stays_out(keyed: Bridge) -> None:
             f"{path}/clients/{guest.client_id}", headers=bearer(token)
         )
         ended = await guest.message("ended")
-        await asyncio.wait_for(guest.closed.wait(), 5)
+        await asyncio.wait_for(guest.closed.wait(), 30)
         again = bearer(guest.client_token)
         back = [
             await http.post(
@@ -300,7 +300,7 @@ async def test_a_client_token_brings_the_same_client_back(keyed: Bridge) -> None
         n_before = len(ann.messages)
         async with browser(http, session_id, bearer=ben.client_token) as back:
             hello = await back.message("hello")
-            await asyncio.wait_for(ben.closed.wait(), 5)
+            await asyncio.wait_for(ben.closed.wait(), 30)
             sizes = [
                 len(m["participants"])
                 for m in ann.messages[n_before:]

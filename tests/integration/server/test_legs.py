@@ -63,7 +63,7 @@ class Caller:
         offer = await self.peer.offer()
         answer = await (relay.exchange(offer, post) if relay else post(offer))
         await self.peer.accept(answer)
-        await asyncio.wait_for(self.peer.wait_open(), 10)
+        await asyncio.wait_for(self.peer.wait_open(), 30)
 
     async def message(self, kind: str) -> dict[str, Any]:
         await eventually(lambda: bool(self.all(kind)))

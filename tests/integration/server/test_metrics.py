@@ -48,7 +48,7 @@ async def test_a_scripted_call_is_counted_exactly(fake: FakeModel) -> None:
                     key = ("voicebridge_turn_stage_seconds_count", "audio")
                     return found.get(key) == 2
 
-                await eventually(both_are_heard, timeout_s=15)
+                await eventually(both_are_heard)
                 during = await metrics(bridge)
                 await bridge.http.delete(f"/api/realtime/session/{session_id}")
             await bridge.http.delete(f"/api/realtime/session/{session_id}")

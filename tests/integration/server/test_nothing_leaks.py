@@ -56,7 +56,7 @@ def serving(
             yield json.loads(process.stdout.readline())["url"], log
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=30)
 
 
 class Exchange:
@@ -77,14 +77,14 @@ async def test_nothing_of_a_call_is_in_a_log_or_in_the_wrong_response(
     exchange = Exchange()
     tokens: list[str] = []
     async with httpx.AsyncClient(
-        base_url=url, timeout=20, event_hooks={"response": [exchange.note]}
+        base_url=url, timeout=30, event_hooks={"response": [exchange.note]}
     ) as http:
         key = {"Authorization": f"Bearer {ANN}"}
 
         async def is_ready() -> bool:
             return (await http.get("/readyz")).status_code == 200
 
-        await eventually(is_ready, timeout_s=20)
+        await eventually(is_ready)
         opened = await http.post(
             "/api/realtime/session",
             headers=key,

@@ -54,7 +54,7 @@ def url(fake: FakeModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         finally:
             assert process.poll() is None, "it did not survive"
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=30)
     assert "Traceback" not in log.read_text()
 
 
@@ -90,7 +90,7 @@ def test_every_operation_keeps_its_word(url: str) -> None:
     checks = [check for check in checks if check not in lenient] + [no_defect]
     seen = 0
     broken: list[str] = []
-    with httpx.Client(timeout=10) as http:
+    with httpx.Client(timeout=30) as http:
         for result in schema.get_all_operations():
             operation = result.ok()
             seen += 1

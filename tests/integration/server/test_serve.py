@@ -61,11 +61,11 @@ async def is_gone(url: str) -> bool:
 async def test_it_serves_without_a_key_and_ends_when_told(end: signal.Signals) -> None:
     with serving() as (process, url):
         fake_url = await fake_url_of(url)
-        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
             page = await http.get("/")
             opened = await http.post("/api/realtime/session", json={})
         process.send_signal(end)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=30)
 
     assert page.status_code == 200
     assert "text/html" in page.headers["content-type"]
@@ -85,4 +85,4 @@ async def test_killed_outright_it_leaves_no_fake_behind() -> None:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
 
-    await eventually(lambda: is_gone(fake_url), timeout_s=10)
+    await eventually(lambda: is_gone(fake_url))

@@ -176,7 +176,7 @@ async def test_typed_text_reaches_the_team_and_its_answer_is_spoken(
     async with scripted_runner(a_whole_run) as runner:
         settings = settings_for(fake.url, nested_runner_url=runner.url, workers=workers)
         async with running_bridge(settings) as bridge:
-            await eventually(lambda: all_up(bridge), timeout_s=20)
+            await eventually(lambda: all_up(bridge))
             session_id = await bridge.open(system_prompt=tag)
             async with browser(bridge.http, session_id) as client:
                 if way == "control":
@@ -258,7 +258,7 @@ async def test_a_result_that_comes_while_the_model_is_away_is_told_once(
                 await client.message(
                     "transcript",
                     lambda m: m["role"] == "assistant" and "Four" in m["text"],
-                    timeout_s=15,
+                    timeout_s=30,
                 )
             second = await fake.call("tag-away")
             items = await sent_items(fake, "tag-away")

@@ -64,7 +64,7 @@ async def test_the_end_of_the_session_cancels_a_run_and_closes_its_socket(
                 await eventually(lambda: bool(runner.commands))
                 await bridge.http.delete(f"/api/realtime/session/{session_id}")
 
-            await asyncio.wait_for(runner.cancelled.wait(), 5)
+            await asyncio.wait_for(runner.cancelled.wait(), 30)
             await eventually(lambda: runner.n_open == 0)
 
 

@@ -27,7 +27,7 @@ async def bridge(fake: FakeModel) -> AsyncIterator[Bridge]:
     """A bridge with two media processes."""
     settings = settings_for(fake.url, workers=2, session_grace_s=0.5)
     async with running_bridge(settings) as running:
-        await eventually(lambda: all_up(running), timeout_s=20)
+        await eventually(lambda: all_up(running))
         yield running
 
 
@@ -102,7 +102,7 @@ async def test_a_dead_process_takes_only_its_own_calls(
         tones = asyncio.create_task(bob.speak(tone(440, 1)))
         os.kill(victim["pid"], signal.SIGKILL)
 
-        await eventually(lambda: is_lost(bridge, first), timeout_s=20)
+        await eventually(lambda: is_lost(bridge, first))
         for answer in (
             await bridge.http.get(f"/api/realtime/session/{first}"),
             await bridge.http.post(
@@ -145,7 +145,7 @@ async def test_a_call_in_a_media_process_outlives_its_model_and_its_browser_s_ad
         told = await answer_to(ann, "What is the weather in Oslo?")
         # What was not heard to its end would not be told to its end either.
         await ann.message("state", lambda m: m["state"] == "speaking")
-        await eventually(lambda: last_state(ann) == "listening", timeout_s=20)
+        await eventually(lambda: last_state(ann) == "listening")
         old = await fake.call(tag)
         async with httpx.AsyncClient(base_url=fake.url) as http:
             path = f"/fake/v1/calls/{old['call_id']}/fault"
@@ -176,8 +176,8 @@ async def test_a_dead_process_is_started_again_and_takes_calls(bridge: Bridge) -
     await bridge.open()
     victim, survivor = await workers(bridge)
     os.kill(victim["pid"], signal.SIGKILL)
-    await eventually(lambda: bridge.has(sessions=0), timeout_s=20)
-    await eventually(lambda: all_up(bridge), timeout_s=20)
+    await eventually(lambda: bridge.has(sessions=0))
+    await eventually(lambda: all_up(bridge))
     again, same = await workers(bridge)
     assert again["pid"] not in (victim["pid"], survivor["pid"])
     assert (again["restarts"], same["restarts"]) == (1, 0)
@@ -194,15 +194,15 @@ async def test_a_stuck_process_is_killed_and_replaced(
     await bridge.open()
     stuck = next(w for w in await workers(bridge) if w["sessions"])
     os.kill(stuck["pid"], signal.SIGSTOP)
-    await eventually(lambda: bridge.has(sessions=0), timeout_s=8)
-    await eventually(lambda: all_up(bridge), timeout_s=20)
+    await eventually(lambda: bridge.has(sessions=0))
+    await eventually(lambda: all_up(bridge))
     assert not is_alive(stuck["pid"])
 
 
 async def test_a_full_server_refuses_in_words_and_goes_on(fake: FakeModel) -> None:
     settings = settings_for(fake.url, workers=1, max_sessions_per_worker=1)
     async with running_bridge(settings) as bridge:
-        await eventually(lambda: all_up(bridge), timeout_s=20)
+        await eventually(lambda: all_up(bridge))
         session_id = await bridge.open()
         refused = await bridge.http.post("/api/realtime/session", json={})
         assert refused.status_code == 503
@@ -229,7 +229,7 @@ async def test_a_process_alone_refuses_by_the_same_rule(fake: FakeModel) -> None
 async def test_processes_end_with_the_bridge(fake: FakeModel) -> None:
     settings = settings_for(fake.url, workers=2)
     async with running_bridge(settings) as bridge:
-        await eventually(lambda: all_up(bridge), timeout_s=20)
+        await eventually(lambda: all_up(bridge))
         await bridge.open()
         pids = [w["pid"] for w in await workers(bridge)]
     assert not any(is_alive(pid) for pid in pids)

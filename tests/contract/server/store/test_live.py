@@ -95,7 +95,7 @@ async def test_a_reader_sees_what_another_server_writes(
     async with (
         open_store(config) as here,
         open_store(config) as there,
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         asyncio.TaskGroup() as tasks,
     ):
         reader = tasks.create_task(_read(here, 0, 6))

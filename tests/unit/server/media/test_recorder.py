@@ -15,7 +15,6 @@ from server.media import recorder as module
 from server.media.protocol import RecordingPlan
 from server.media.recorder import MAX_PENDING, Recorder, TrackNews
 from server.media.take import Take, Tick
-from tests.support.waiting import eventually
 
 VOICE = np.full(FRAME_SAMPLES, 1_000, np.int16)
 PATIENCE_S = 10.0
@@ -41,6 +40,11 @@ class Desk:
             due_s = 107.5 + self._n * 0.02
             self.recorder.tick(due_s, {"ada": VOICE}, SILENCE)
             self._n += 1
+
+    async def written(self) -> None:
+        """Wait until the thread has done all it was given, and said so."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self.recorder._thread, int)
 
     async def end(self) -> dict[str, TrackNews]:
         """Stop; the last news of each kind of track."""
@@ -91,8 +95,7 @@ async def test_a_slow_disk_makes_silence_not_lateness(
     desk.tick(n_ticks)
     assert desk.recorder.dropped_ticks == 25 * 10
     gate.set()
-    await asyncio.sleep(0)
-    await eventually(lambda: not desk.recorder._n_pending)
+    await desk.written()
     desk.tick(25)
     last = await desk.end()
     assert last["mix"].report.n_ticks == n_ticks + 25
@@ -107,14 +110,14 @@ async def test_a_disk_that_fails_ends_the_recording_and_says_so(
     desk = Desk(tmp_path)
     await desk.recorder.begin()
     desk.tick(25)
-    await eventually(lambda: not desk.recorder._n_pending)
+    await desk.written()
 
     def full(self: Take, ticks: list[Tick]) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Take, "write", full)
     desk.tick(25)
-    await eventually(lambda: bool(desk.over))
+    await desk.written()
     desk.tick(25)
     last = await desk.end()
     assert desk.over == ["the disk"]
