@@ -197,7 +197,6 @@ def test_the_track_leg_is_measured_through_its_codec() -> None:
         if track.summary["reliable"]:
             break
     gc.unfreeze()
-    assert track.calls[0].measures.uplink[0].found
     if not track.summary["reliable"]:
         doubts = ", ".join(track.summary["doubts"])
         pytest.skip(f"inconclusive, the machine was too busy: {doubts}")
