@@ -93,7 +93,13 @@ async def test_a_reloaded_page_offers_to_go_on_with_its_words_still_there(
 
     assert await page.text("#call-label") == "Rejoin the call"
     await page.wait_for_said("assistant", "As I was saying")
+    # Words are kept a moment after they were said: these were not when it was reloaded.
+    last = page_demo.transcript_event(2, "user", "Never mind", 2)
+    double.rest.events["conversation-1"].append(
+        {"seq": 2, "timestamp": "2026-11-20T12:00:01Z", **last}
+    )
     await connected(page, double)
+    await page.wait_for_said("user", "Never mind")
     assert double.tickets[-1][:2] == (SESSION, CLIENT_TOKEN)
     await page.page.click("#call")
     await page.page.reload()

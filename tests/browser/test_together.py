@@ -168,6 +168,11 @@ async def test_the_states_of_a_session_have_words(
 
     client.send({"type": "session", "state": "recovering"})
     await expect(page.page.locator("#hint")).to_contain_text("Nothing is lost")
+    error = {"code": "x", "message": "The model is away.", "retryable": True}
+    client.send({"type": "error", "error": error, "fatal": False})
+    assert await page.problem() == "The model is away."
+    client.send({"type": "session", "state": "live"})
+    await expect(page.page.locator("#problem")).to_be_hidden()
     client.send({"type": "session", "state": "handing_over"})
     await expect(page.page.locator("#notice")).to_contain_text("fresh connection")
     assert await page.text("#state") == "Listening"
