@@ -119,7 +119,10 @@ class Drift:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it moved by more than jitter makes believe."""
+        """Whether it moved by more than jitter makes believe, and no faster than two
+        clocks can: a buffer that empties after a stall is no drift."""
+        if abs(self.ppm) > FASTEST_MS_PER_S * 1000:
+            return False
         moved_ms = abs(self.ppm) * self.span_s / 1000
         return moved_ms > max(DRIFT_MOVED_MS, DRIFT_OVER_SCATTER * self.scatter_ms)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator.defects import Defect
+from simulator.defects import Defect, Drift
 from simulator.measures import measure
 from simulator.record import CallRecord, ModelRecord
 from simulator.speech import silence, tone
@@ -205,3 +205,10 @@ def test_a_way_that_cuts_the_first_syllable_off_in_double_talk_is_told() -> None
 
     (clipped_ms,) = measures.double_talk_clipped_ms
     assert clipped_ms == pytest.approx(180, abs=40)
+
+
+@pytest.mark.parametrize(("ppm", "is_sure"), [(900.0, True), (1768.0, False)])
+def test_no_two_clocks_differ_as_much_as_a_buffer_that_empties(
+    ppm: float, is_sure: bool
+) -> None:
+    assert Drift(ppm, span_s=20.0, scatter_ms=1.0).is_sure is is_sure
