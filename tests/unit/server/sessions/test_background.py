@@ -49,9 +49,11 @@ class Pending:
     def __init__(self, past: Past, *, is_behind: bool = False) -> None:
         self._past = past
         self._is_behind = is_behind
+        self.was_flushed = False
 
     async def flush(self, timeout_s: float) -> None:
         assert not self._past.asked, "what is written after the reading is not read"
+        self.was_flushed = True
         if self._is_behind:
             await asyncio.sleep(timeout_s)
             raise StoreUnavailableError("the database is behind")
@@ -61,8 +63,11 @@ class Pending:
 async def test_memory_and_history_of_this_owner_are_read() -> None:
     past = Past()
 
-    background = await read_background(past, Pending(past), "ann", "c1")
+    pending = Pending(past)
 
+    background = await read_background(past, pending, "ann", "c1")
+
+    assert pending.was_flushed
     assert background == Background(
         "ann likes tea",
         (Remembered("User", "Hello."), Remembered("pause", "finished: Done.")),
