@@ -91,7 +91,9 @@ _STYLE: Any = {
     "ytick.color": GRID,
     "xtick.labelcolor": MUTED,
     "ytick.labelcolor": INK,
-    "legend.frameon": False,
+    "legend.facecolor": CARD,  # readable also where a line runs behind it
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.85,
     "legend.labelcolor": INK,
     "legend.fontsize": 8.5,
     "lines.markersize": 5,
