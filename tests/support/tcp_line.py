@@ -24,8 +24,6 @@ class TcpLine:
         self._light.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
-        self.n_held = 0
-        """Chunks that came in the dark."""
 
     def go_black(self) -> None:
         """Nothing crosses from now on."""
@@ -61,7 +59,6 @@ class TcpLine:
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
-                self.n_held += not self._light.is_set()
                 await self._light.wait()
                 writer.write(data)
                 await writer.drain()
