@@ -256,25 +256,8 @@ class RealtimeCore:
             case wire.ResponseDone():
                 return self._finish_response(event)
             case _:
-                return self._write_down(event)
-        return []
-
-    def _write_down(self, event: wire.ServerEvent) -> list[Effect]:
-        match event:
-            case wire.InputTranscriptDelta():
-                return [self._transcripts.add("user", event.item_id, event.delta)]
-            case wire.InputTranscriptDone():
-                return [
-                    self._transcripts.finish("user", event.item_id, event.transcript)
-                ]
-            case wire.OutputTranscriptDelta():
-                return [self._transcripts.add("assistant", event.item_id, event.delta)]
-            case wire.OutputTranscriptDone():
-                return [
-                    self._transcripts.finish(
-                        "assistant", event.item_id, event.transcript
-                    )
-                ]
+                written = self._transcripts.note(event)
+                return [] if written is None else [written]
         return []
 
     def _send_note(self, text: str, speak: bool) -> list[Effect]:

@@ -4,6 +4,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Literal
 
+from server.realtime import wire
+
 Role = Literal["user", "assistant"]
 
 MAX_ITEMS = 64
@@ -28,6 +30,19 @@ class Transcripts:
     def __init__(self) -> None:
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._roles: dict[str, Role] = {}
+
+    def note(self, event: wire.ServerEvent) -> Transcript | None:
+        """Follow one event of the service; the text it changes, if any."""
+        match event:
+            case wire.InputTranscriptDelta(item_id, delta):
+                return self.add("user", item_id, delta)
+            case wire.InputTranscriptDone(item_id, text):
+                return self.finish("user", item_id, text)
+            case wire.OutputTranscriptDelta(item_id, _, delta):
+                return self.add("assistant", item_id, delta)
+            case wire.OutputTranscriptDone(item_id, _, text):
+                return self.finish("assistant", item_id, text)
+        return None
 
     def add(self, role: Role, item_id: str, delta: str) -> Transcript:
         """One more piece; the whole text so far comes back."""
