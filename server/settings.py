@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     """Cores one process may use before sessions are refused; a process has one, so a
     number far above 1 refuses nobody."""
     worker_lag_budget_ms: float = Field(60.0, gt=0)
-    """Lateness (p95) of a process's event loop from which sessions are refused."""
+    """Lateness (p95) of a process's event loop from which new sessions have to wait."""
     max_sessions_per_worker: int | None = Field(None, ge=1)
 
     # --- ICE

@@ -18,8 +18,8 @@ Verdict: TypeAlias = Literal["room", "wait", "full"]
 
 START_S = 2.0
 """Handshakes, codecs and first packets of a session are done after so long."""
-UNKNOWN_SESSION_CPU = 0.1
-"""Cores; what a session may cost of which nothing is known, on the slowest core."""
+UNKNOWN_SESSION_CPU = 0.06
+"""Cores; what a session may cost of which nothing is known: twice the assumption."""
 DEARER = 3.0
 """So many times what is usual the dearest kind of session costs."""
 ALIKE_SHARE = 0.5

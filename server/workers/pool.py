@@ -66,7 +66,7 @@ class WorkerPool:
         """
         Args:
             n_workers: processes, at least 1.
-            config: what each must know, from `server.workers.serve.config_for`.
+            config: what each must know, from `server.workers.config.config_for`.
             emit: gets every event of every process.
             budget: what each may use before a session is refused.
         """

@@ -46,7 +46,7 @@ class Worker:
     ) -> None:
         """
         Args:
-            config: what the child needs to know, see `server.workers.serve`.
+            config: what the child needs to know, from `server.workers.config`.
             on_event: gets every event of its media host.
             on_report: gets every reading of its load.
         """
