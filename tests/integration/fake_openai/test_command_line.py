@@ -56,7 +56,7 @@ async def test_it_announces_its_address_and_ends_when_its_parent_lets_go() -> No
             health = await response.json()
         assert process.stdin is not None
         process.stdin.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             status = await process.wait()
 
     assert health["status"] == "ok"
@@ -68,7 +68,7 @@ async def test_it_ends_on_sigterm() -> None:
     async with started("--port", "0", "--announce") as process:
         await announced_url(process)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await process.wait() == 0
 
 
