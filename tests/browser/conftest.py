@@ -28,7 +28,7 @@ from tests.support.voice_page import (
 )
 
 OpenPage = Callable[..., AbstractAsyncContextManager[VoicePage]]
-TIMEOUT_S = 150
+TIMEOUT_S = 240
 """Of one test: on a machine with one slow core these are slow and must not fail."""
 
 

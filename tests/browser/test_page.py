@@ -178,7 +178,10 @@ async def test_axe_finds_nothing_to_complain_about(
             await look(sheet)
             await view.click(f"#{sheet}-close")
         error = {"code": "x", "message": "It broke.", "retryable": True}
-        client.send({"type": "error", "error": error, "fatal": True})
+        # Axe keeps the page so busy that it may have come back in between.
+        await page.wait_for_state("listening", "speaking")
+        assert double.newest is not None
+        double.newest.send({"type": "error", "error": error, "fatal": True})
         await page.problem()
         await look("trouble")
         await view.evaluate("location.hash = '#/conversations/weather'")
