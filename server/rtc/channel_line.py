@@ -1,6 +1,7 @@
 """Audio over a data channel, in one of three framings (docs/framing.md)."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from server.audio import framing as fr
@@ -18,7 +19,7 @@ SendMessage = Callable[[bytes], bool]
 """Sends one message; False: the network is too slow for it now."""
 
 
-class ChannelLine:
+class ChannelLine(ABC):
     """An AudioLine of one data channel. `receive` it every message that comes."""
 
     framing: fr.Framing
@@ -31,26 +32,26 @@ class ChannelLine:
         self.sent_frames = 0
         self.dropped_frames = 0
 
+    @abstractmethod
     def receive(self, message: bytes) -> None:
         """One message of the peer.
 
         Raises:
             FramingError: it is not what the framing says.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def push(self, pcm: Pcm) -> None:
         """Send one frame."""
-        raise NotImplementedError
 
     def push_packet(self, payload: bytes) -> None:
         """Only when `takes_packets`."""
         raise TypeError(f"{self.framing} carries samples, not packets")
 
-    def rest(self) -> None:
+    def rest(self) -> None:  # noqa: B027 (a default, not a duty)
         """Nothing came: the peer's own buffer runs dry."""
 
-    def prime(self, frames: list[Pcm]) -> None:
+    def prime(self, frames: list[Pcm]) -> None:  # noqa: B027 (the same)
         """Samples need no preparation."""
 
     def figures(self) -> LineFigures:
