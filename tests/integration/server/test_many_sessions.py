@@ -5,10 +5,12 @@ import os
 import threading
 from collections import Counter
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
 from server.observability.process import usage
+from server.rtc.lean.association import Association, LazyTimer
 from server.rtc.lean.wire import Wire
 from tests.integration.server.conftest import (
     Bridge,
@@ -81,14 +83,22 @@ async def test_the_ciphers_of_a_call_do_not_wait_for_the_collector(
             for _ in range(2):
                 session_id = await bridge.open()
                 async with browser(bridge.http, session_id):
-                    assert len(wires()) == 2
+                    assert len(holders()) == 2 * len(HOLDERS)
+                    transports = [item.dtls for item in holders(Wire)]
                 await bridge.http.delete(f"/api/realtime/session/{session_id}")
                 await eventually(lambda: bridge.has(sessions=0))
-            await eventually(lambda: not wires())
+            await eventually(lambda: not holders())
+            for dtls in transports:  # which the test holds
+                assert (dtls._ssl, dtls._rx_srtp, dtls._tx_srtp) == (None, None, None)
+                borrowed = {"data_received", "check_incoming"}
+                assert not borrowed & set(vars(dtls.transport._connection))
         finally:
             gc.enable()
 
 
-def wires() -> list[Wire]:
-    """Those that hold keys, reachable or not."""
-    return [item for item in gc.get_objects() if isinstance(item, Wire)]
+HOLDERS = (Wire, Association, LazyTimer)
+
+
+def holders(*kinds: type) -> list[Any]:
+    """What holds keys and buffers of a connection, also if nobody holds it."""
+    return [o for o in gc.get_objects() if isinstance(o, kinds or HOLDERS)]
