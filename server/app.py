@@ -52,8 +52,9 @@ from server.session_maker import SessionMaker, SessionParts
 from server.sessions.chronicle import Chronicle
 from server.sessions.measurements import Measurements, measure_workers
 from server.sessions.prices import Prices, read_prices
-from server.sessions.registry import ModelSource, SessionLimits, SessionRegistry
-from server.sessions.session import Session
+from server.sessions.registry import SessionRegistry
+from server.sessions.roles import ConfiguredModel, ModelSource
+from server.sessions.session import Session, SessionLimits
 from server.settings import Settings
 from server.store.engine import parse_url
 from server.store.store import Store, StoreConfig, now_ms, open_store
@@ -68,17 +69,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_WEB_ROOT = Path(__file__).resolve().parent.parent / "web"
-
-
-class ConfiguredModel:
-    """A ModelSource that is always at the same place."""
-
-    def __init__(self, endpoint: ModelEndpoint) -> None:
-        self._endpoint = endpoint
-
-    async def endpoint(self) -> ModelEndpoint:
-        """The configured service."""
-        return self._endpoint
 
 
 def create_app(settings: Settings, *, fake: EmbeddedFake | None = None) -> FastAPI:

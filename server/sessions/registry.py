@@ -4,8 +4,7 @@ import asyncio
 import logging
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 from server.errors import (
     BridgeError,
@@ -26,10 +25,10 @@ from server.media.protocol import (
     SessionEnding,
     TextForTool,
 )
-from server.realtime.signalling import ModelEndpoint
 from server.sessions.caretaker import Caretaker
 from server.sessions.lost import LostSessions
-from server.sessions.session import Session, SessionRequest
+from server.sessions.roles import ModelSource, SessionFactory, Witness
+from server.sessions.session import Session, SessionLimits, SessionRequest
 
 logger = logging.getLogger(__name__)
 
@@ -39,47 +38,6 @@ MAX_SEATS = 1_000
 
 _Conversation: TypeAlias = tuple[str, str]
 """Owner and conversation id: equal ids of two owners are two conversations."""
-
-
-class Witness(Protocol):
-    """Who is told of sessions, beside the media host's own events."""
-
-    def began(self, session: Session) -> None:
-        """A session is being opened; every event of it comes later."""
-
-    def opened(self, session: Session) -> None:
-        """It can be joined."""
-
-    def gave_up(self, session: Session, reason: str) -> None:
-        """It never opened. The media host may say so too, or never heard of it."""
-
-
-class ModelSource(Protocol):
-    """Where the model service is at this moment."""
-
-    async def endpoint(self) -> ModelEndpoint:
-        """The service; raises ModelUnreachableError when there is none just now."""
-
-
-class SessionFactory(Protocol):
-    """Builds the record of a session, its tools included."""
-
-    async def __call__(
-        self,
-        session_id: str,
-        conversation_id: str,
-        request: SessionRequest,
-        endpoint: ModelEndpoint,
-    ) -> Session: ...
-
-
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """How many sessions, and how long they wait for clients."""
-
-    max_sessions: int = 100
-    grace_s: float = 10.0
-    join_timeout_s: float = 60.0
 
 
 class SessionRegistry:

@@ -46,6 +46,15 @@ class SessionRequest:
     """Fields of SessionConfig that were asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How many sessions, and how long they wait for clients."""
+
+    max_sessions: int = 100
+    grace_s: float = 10.0
+    join_timeout_s: float = 60.0
+
+
 @dataclass(slots=True)
 class Session:
     """The record of one session; the registry owns it and its task."""
