@@ -117,3 +117,20 @@ async def test_sending_to_a_closed_socket_is_nothing() -> None:
     media.sendto(b"x", address)
 
     assert media.is_closing()
+
+
+async def test_one_reading_takes_all_that_came_while_the_loop_stood_still() -> None:
+    """400 ms of a browser: 20 frames, and an acknowledgement for every second."""
+    protocol, address = await made()
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    heard: list[bytes] = []
+    poller = Poller(asyncio.get_running_loop())
+    media = MediaSocket(protocol, poller, lambda data, sender: heard.append(data))
+    for n in range(30):
+        peer.sendto(bytes([n]), address)
+
+    poller.read()
+
+    assert heard == [bytes([n]) for n in range(30)]
+    media.close()
+    peer.close()
