@@ -5,11 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
-from server.errors import (
-    BridgeError,
-    ModelLostError,
-    SessionNotFoundError,
-)
+from server.errors import BridgeError, ModelLostError, SessionNotFoundError
 from server.media import control
 from server.media.audience import Audience
 from server.media.client import Client
@@ -78,11 +74,11 @@ class Conversation:
         self._limits = limits
         self._emit = emit
         self._loop = asyncio.get_running_loop()
-        self._began_s = self._loop.time()
+        began_s = self._loop.time()
         self._audience = Audience(self, limits=limits, policy=policy, ticker=ticker)
         self.minutes = Minutes(
             info,
-            began_s=self._began_s,
+            began_s=began_s,
             clock=self._loop.time,
             emit=emit,
             broadcast=self._audience.broadcast,
@@ -104,7 +100,7 @@ class Conversation:
         self.recording = Recording(
             info,
             self._mixdown,
-            began_s=self._began_s,
+            began_s=began_s,
             emit=emit,
             broadcast=self._audience.broadcast,
             note=self.minutes.note,
