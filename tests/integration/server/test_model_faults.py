@@ -35,6 +35,17 @@ async def impatient(fake: FakeModel) -> AsyncIterator[Bridge]:
     await reset(fake)
 
 
+@pytest.fixture
+async def patient(fake: FakeModel) -> AsyncIterator[Bridge]:
+    """A bridge that waits as long as it does by itself."""
+    settings = settings_for(
+        fake.url, model_recovery_timeout_s=0, model_transport="webrtc"
+    )
+    async with running_bridge(settings) as bridge:
+        yield bridge
+    await reset(fake)
+
+
 async def reset(fake: FakeModel) -> None:
     async with httpx.AsyncClient(base_url=fake.url) as http:
         await http.post("/fake/v1/reset")
@@ -94,13 +105,13 @@ SMALL_TROUBLE: list[dict[str, Any]] = [
 
 
 async def test_a_call_goes_on_through_small_trouble(
-    impatient: Bridge, fake: FakeModel
+    patient: Bridge, fake: FakeModel
 ) -> None:
     """Six calls at once, each with one fault; every one hears its answer."""
 
     async def call_with(n: int, fault: dict[str, Any]) -> tuple[float, list[str]]:
-        session_id = await impatient.open(system_prompt=f"tag-trouble-{n}")
-        async with browser(impatient.http, session_id) as client:
+        session_id = await patient.open(system_prompt=f"tag-trouble-{n}")
+        async with browser(patient.http, session_id) as client:
             call = await fake.call(f"tag-trouble-{n}")
             async with httpx.AsyncClient(base_url=fake.url) as http:
                 path = f"/fake/v1/calls/{call['call_id']}/fault"
