@@ -388,18 +388,18 @@ async def test_sockets_open_for_their_owner_only(serve: Serve) -> None:
             ticket = (await answer.json())["ticket"]
 
         async def hear(**options: Any) -> str:
-            """Everything the stream says in a moment, or its refusal."""
+            """What the stream says until it is live, or its refusal."""
             path = "/api/conversations/c/stream?after=0" + options.pop("query", "")
             heard = ""
             try:
                 async with http.ws_connect(path, **options) as ws:
                     while True:
-                        message = await asyncio.wait_for(ws.receive(), 1.0)
+                        message = await asyncio.wait_for(ws.receive(), PATIENCE_S)
                         if message.type is not aiohttp.WSMsgType.TEXT:
                             return f"{heard} closed {message.data}"
                         heard += message.data
-            except TimeoutError:
-                return heard
+                        if json.loads(message.data)["type"] == "live":
+                            return heard
             except aiohttp.WSServerHandshakeError as exc:
                 return str(exc.status)
 
