@@ -59,6 +59,9 @@ async def running_bridge(log: Path, **settings: str) -> AsyncIterator[BridgeProc
         "PATH": os.environ["PATH"],
         "VOICEBRIDGE_PORT": port,
         "VOICEBRIDGE_WORKERS": "1",  # starting one per core costs every test seconds
+        # A starved machine refuses nobody.
+        "VOICEBRIDGE_WORKER_CPU_BUDGET": "1000",
+        "VOICEBRIDGE_WORKER_LAG_BUDGET_MS": "60000",
         "PYTHONDONTWRITEBYTECODE": "1",
         "VOICEBRIDGE_DATA_DIR": str(log.parent / "data"),
         **settings,

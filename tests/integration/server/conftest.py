@@ -120,14 +120,15 @@ def doomed_fake() -> Iterator[FakeModel]:
 
 
 def settings_for(url: str, **overrides: Any) -> Any:
-    """Settings that point at a fake."""
-    return load_settings(
-        env_file=None,
-        openai_base_url=f"{url}/v1",
-        openai_api_key="sk-test-secret",
-        workers=overrides.pop("workers", 0),
-        **overrides,
-    )
+    """Settings that point at a fake; a starved machine refuses nobody."""
+    settings: dict[str, Any] = {
+        "openai_base_url": f"{url}/v1",
+        "openai_api_key": "sk-test-secret",
+        "workers": 0,
+        "worker_cpu_budget": 1_000,
+        "worker_lag_budget_ms": 60_000,
+    }
+    return load_settings(env_file=None, **settings | overrides)
 
 
 class Bridge:

@@ -51,9 +51,7 @@ async def test_half_a_character_in_a_text_spoils_no_connection(
     fake: FakeModel,
 ) -> None:
     """JSON may hold a surrogate by itself; UTF-8, and so every way out, may not."""
-    settings = settings_for(
-        fake.url, model_transport="websocket", worker_lag_budget_ms=5_000
-    )
+    settings = settings_for(fake.url, model_transport="websocket")
     async with running_bridge(settings) as bridge:
         session_id = await bridge.open(system_prompt="tag-half")
         async with browser(bridge.http, session_id) as client:

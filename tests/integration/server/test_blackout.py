@@ -89,9 +89,7 @@ async def test_a_model_leg_without_network_loses_nothing_that_was_said(
     """Nothing is closed and nothing refused: only the bridge's own timer tells."""
     tag = f"tag-dark-{transport}"
     async with network(fake.url) as line:
-        settings = settings_for(
-            line.url, model_transport=transport, worker_lag_budget_ms=5_000
-        )
+        settings = settings_for(line.url, model_transport=transport)
         async with running_bridge(settings) as bridge:
             session_id = await bridge.open(system_prompt=tag)
             async with browser(bridge.http, session_id) as client:
@@ -150,7 +148,7 @@ async def test_a_browser_with_a_new_address_is_the_same_participant(
     fake: FakeModel,
 ) -> None:
     """From the LAN to a phone's network: the old path is silent, a new peer offers."""
-    settings = settings_for(fake.url, worker_lag_budget_ms=5_000)
+    settings = settings_for(fake.url)
     async with running_bridge(settings) as bridge:
         session_id = await bridge.open(system_prompt="tag-moved")
         one = Browser(bridge.http, name="Ann")

@@ -100,7 +100,6 @@ async def test_every_hand_over_loses_no_frame_no_result_and_no_word(
             model_transport="websocket",
             nested_runner_url=runner.url,
             run_background_after_s=600,
-            worker_lag_budget_ms=5_000,
         )
         async with running_bridge(settings) as bridge:
             session_id = await bridge.open(system_prompt=tag)

@@ -29,8 +29,6 @@ both_transports = pytest.mark.parametrize("transport", ["webrtc", "websocket"])
 
 @asynccontextmanager
 async def bridge_on(fake: FakeModel, **overrides: Any) -> AsyncIterator[Bridge]:
-    # A machine busy with other tests must not be taken for a full one.
-    overrides.setdefault("worker_lag_budget_ms", 5_000)
     async with running_bridge(settings_for(fake.url, **overrides)) as bridge:
         yield bridge
     async with httpx.AsyncClient(base_url=fake.url) as http:
