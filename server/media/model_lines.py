@@ -48,6 +48,8 @@ class ModelLines:
         self.current = ModelLine(config, open_line, owner)
         self.successor: ModelLine | None = None
         self._retired: list[ModelLine] = []
+        self._closing: list[ModelLine] = []
+        """Being closed; a task that is cancelled in between leaves it to `close`."""
         self._wake = asyncio.Event()
         self._is_wanted = False
         self._lost_before = 0
@@ -64,7 +66,9 @@ class ModelLines:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._retired:
-                    tasks.create_task(_quietly(self._retired.pop().close()))
+                    line = self._retired.pop()
+                    self._closing.append(line)
+                    tasks.create_task(self._close(line))
                 if self._is_wanted:
                     self._is_wanted = False
                     tasks.create_task(self._connect())
@@ -96,11 +100,17 @@ class ModelLines:
 
     async def close(self) -> None:
         """Free every line, in bounded time. Safe to call twice."""
-        lines = [self.current, *self._retired]
+        lines = [self.current, *self._retired, *self._closing]
         if self.successor is not None:
             lines.append(self.successor)
         self._retired.clear()
+        self._closing.clear()
         await asyncio.gather(*(_quietly(line.close()) for line in lines))
+
+    async def _close(self, line: ModelLine) -> None:
+        await _quietly(line.close())
+        if line in self._closing:
+            self._closing.remove(line)
 
     async def _connect(self) -> None:
         config = self.config
