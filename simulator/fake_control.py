@@ -73,6 +73,14 @@ class FakeControl:
             [spell for r in records for spell in r.late],
         )
 
+    async def newest(self) -> ModelRecord:
+        """Sound and times of the newest call, whoever called.
+
+        Raises:
+            FakeUnavailableError: as `record`.
+        """
+        return await self._record((await self.find(""))[-1])
+
     async def _record(self, call_id: str) -> ModelRecord:
         timeline = await self._json(f"/calls/{call_id}/timeline")
         if timeline.get("clock") != CLOCK or timeline.get("rate_hz") != RATE_HZ:

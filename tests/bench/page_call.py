@@ -111,7 +111,7 @@ async def call_by_page(
         await page.page.click("#call")
         await page.wait_for_state("ended")
     async with aiohttp.ClientSession() as http:
-        model = await FakeControl(http, fake_url).record("")  # the newest call
+        model = await FakeControl(http, fake_url).newest()
     mouth, ear = _pcm(sides.microphone), _pcm(sides.speaker)
     record = _record(mouth, ear, questions, model, talk_s)
     record.steps_ms = {"hello": took_ms["request"]}
