@@ -50,10 +50,7 @@ async def _serve() -> None:
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         order = json.loads(line)
-        try:
-            await _perform(order, model, signals[order["leg"]])
-        except (RuntimeError, TimeoutError, aiohttp.ClientError) as exc:
-            _say(event="failed", reason=f"{type(exc).__name__}: {exc}")
+        await _perform(order, model, signals[order["leg"]])
 
 
 async def _perform(order: dict[str, Any], model: ModelService, signal: Signal) -> None:
@@ -78,6 +75,9 @@ async def _perform(order: dict[str, Any], model: ModelService, signal: Signal) -
             await asyncio.sleep(order["warm_up_s"])
             figures = await _measure(order["seconds"], pairs, paces)
             _say(**figures, connect_ms=percentiles_ms(connects_s))
+        except (RuntimeError, TimeoutError, aiohttp.ClientError) as exc:
+            # Before "closed", which is the last that anybody reads.
+            _say(event="failed", reason=f"{type(exc).__name__}: {exc}")
         finally:
             for pace in paces:
                 pace.stop()
