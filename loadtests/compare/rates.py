@@ -36,6 +36,11 @@ ENOUGH_TRIALS = 20
 """With fewer a rate of 95 % cannot be told from one of 85 %."""
 
 
+def _size(row: ComparisonRow) -> str:
+    change = row.change or 0.0
+    return f"{100 * change:+.1f} %" if row.relative else f"{change:+.1f} {row.unit}"
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One decision of the gate on each of two comparisons."""
@@ -49,7 +54,9 @@ class Trial:
     def false_alarms(self) -> list[str]:
         """What the gate said had changed where nothing had."""
         quiet = (Change.NONE, Change.UNDECIDED)
-        return [row.label for row in self.same if row.verdict not in quiet]
+        return [
+            f"{row.label} {_size(row)}" for row in self.same if row.verdict not in quiet
+        ]
 
     @property
     def found_cpu(self) -> bool:
