@@ -189,11 +189,14 @@ async def _measure(
                 )
                 by_page.append(figures(page))
                 _say(f"call {call}/{options.calls} by the page", by_page[-1])
+            # What Chromium used is no longer known to be ours once it has ended.
+            doubts = neighbours.doubts()
+        neighbours = Neighbours()
         lines = out / "simulated.jsonl"
         calls, summary = await asyncio.to_thread(
             _simulated, url, fake_url, scenario, questions, lines, options.calls
         )
-        doubts = [*summary["doubts"], *neighbours.doubts()]
+        doubts += [*summary["doubts"], *neighbours.doubts()]
         for number, line in enumerate(calls, 1):
             by_simulator.append(simulated_figures(line))
             _say(f"call {number}/{options.calls} simulated", by_simulator[-1])
