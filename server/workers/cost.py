@@ -75,8 +75,15 @@ class CostEstimate:
 
     @property
     def idle_cpu(self) -> float:
-        """Cores without any session; 0 while nobody knows."""
-        return statistics.median(self._idle_cores) if self._idle_cores else 0.0
+        """Cores without any session; 0 while nobody knows.
+
+        No more than was ever used with some: readings before the first session may be
+        those of the process's own start, and no others come while it has any.
+        """
+        if not self._idle_cores:
+            return 0.0
+        least = min((r.cores for r in self._readings), default=math.inf)
+        return min(statistics.median(self._idle_cores), least)
 
     def add(self, reading: Reading) -> None:
         """A reading came."""

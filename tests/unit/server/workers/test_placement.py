@@ -156,6 +156,21 @@ def test_an_empty_process_takes_a_session_however_busy_it_was() -> None:
     assert busy(1.0, 0, lag_ms=500).verdict() == "room"
 
 
+def test_a_busy_start_is_not_taken_for_what_an_idle_process_uses() -> None:
+    """Its last readings before the first session were those of its own start."""
+    headroom = Headroom(Budget(cpu=0.15))
+    used_s = 0.0
+    for n in range(3):
+        headroom.take(report(used_s), n * READ_S)
+        used_s += 0.3 * READ_S
+    headroom.placed(1.0)
+    for n in range(3, 23):
+        headroom.take(report(used_s), n * READ_S)
+        used_s += 0.01 * READ_S
+
+    assert headroom.verdict() == "room"
+
+
 def test_the_hard_bound_holds() -> None:
     assert busy(0.0, 2, Budget(sessions=2)).verdict() == "full"
     assert busy(0.0, 1, Budget(sessions=2)).verdict() == "room"
