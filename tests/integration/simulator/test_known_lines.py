@@ -197,13 +197,12 @@ def test_the_track_leg_is_measured_through_its_codec() -> None:
         if track.summary["reliable"]:
             break
     gc.unfreeze()
-    if not track.summary["reliable"]:
-        doubts = ", ".join(track.summary["doubts"])
-        pytest.skip(f"inconclusive, the machine was too busy: {doubts}")
-
-    assert p50(track, "mouth_to_model_ms") == pytest.approx(95, abs=25)
-    assert track.calls[0].measures.uplink[0].confidence > 0.8
-    assert p50(track, "uplink_gaps_ms") <= 20
+    # What a busy machine adds, it only adds.
+    assert p50(track, "mouth_to_model_ms") > 70
+    if track.summary["reliable"]:
+        assert p50(track, "mouth_to_model_ms") < 120
+        assert track.calls[0].measures.uplink[0].confidence > 0.8
+        assert p50(track, "uplink_gaps_ms") <= 20
 
 
 def test_a_tone_arrives_with_its_pitch_length_and_level() -> None:
