@@ -57,7 +57,9 @@ async def _perform(order: dict[str, Any], model: ModelService, signal: Signal) -
     model.calls.clear()
     pairs: list[tuple[Browser, ModelCall]] = []
     paces: list[Pace] = []
-    async with aiohttp.ClientSession() as http:
+    # A kept connection may be closed by the bridge just when it is asked again.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as http:
         try:
             if "most" in order:
                 refused = await ramp(order, http, model, signal, pairs, paces)
