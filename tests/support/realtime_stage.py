@@ -29,6 +29,8 @@ WORD_MS = 200
 
 Pcm = NDArray[np.int16]
 Json = dict[str, Any]
+ITEM: Json = {"type": "message", "role": "user"}
+TEXT: Json = {"type": "input_text", "text": "hi"}
 
 
 class FakeVoice:
@@ -270,3 +272,21 @@ class Stage:
 def without_repeats(types: list[str]) -> list[str]:
     """Types with runs of the same one written once."""
     return [t for i, t in enumerate(types) if i == 0 or types[i - 1] != t]
+
+
+def refusal(stage: Stage, kind: str, **fields: Any) -> dict[str, Any]:
+    """The error this event causes; nothing else may come of it."""
+    stage.forget()
+    stage.send(kind, event_id="mine", **fields)
+    assert stage.types == ["error"]
+    assert stage.error["event_id"] == "mine"
+    assert stage.error["type"] == "invalid_request_error"
+    assert stage.closed is None
+    return stage.error
+
+
+def acknowledged(stage: Stage, kind: str, **fields: Any) -> list[str]:
+    """The types of what this event causes."""
+    stage.forget()
+    stage.send(kind, **fields)
+    return stage.types
