@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
+
+from server.tools.runner import Runner
 
 Reply = Callable[["Connection", dict[str, Any]], Awaitable[None]]
 
@@ -95,6 +98,20 @@ async def scripted_runner(
         await server.close()
 
 
+@asynccontextmanager
+async def connected(
+    reply: Reply, **options: Any
+) -> AsyncIterator[tuple[Runner, ScriptedRunner]]:
+    """Our end of a runner, and the runner that answers with `reply`."""
+    async with scripted_runner(reply) as scripted, aiohttp.ClientSession() as client:
+        url = scripted.url.replace("{agent_name}", "Team")
+        runner = Runner(client, url, title="agent team", connect_timeout_s=2, **options)
+        try:
+            yield runner, scripted
+        finally:
+            await runner.close()
+
+
 async def a_whole_run(connection: Connection, command: dict[str, Any]) -> None:
     """What the nested runner sends for one task, with its noise."""
     if command["type"] != "user_message":
@@ -114,3 +131,9 @@ async def a_whole_run(connection: Connection, command: dict[str, Any]) -> None:
         messages=[{"source": "Engineer", "content": "Four folders."}],
     )
     await connection.event("system", message="Agent run finished.")
+
+
+async def never(connection: Connection, command: dict[str, Any]) -> None:
+    """What a runner sends for a task that ends only when it is cancelled."""
+    if command["type"] == "cancel":
+        await connection.event("system", message="Agent run interrupted.")
