@@ -69,6 +69,12 @@ async def _hear(server: FakeServer, data: bytes) -> tuple[str, float]:
             param="file",
         ) from exc
     heard = await asyncio.to_thread(server.speech.recogniser.recognise, pcm)
+    if heard.failed:
+        raise ApiError(
+            500,
+            "The fake's recogniser failed, so the audio was not transcribed.",
+            kind="server_error",
+        )
     return heard.text, len(pcm) / RATE_HZ
 
 

@@ -24,6 +24,8 @@ class Item:
     """What a user item says, once that is known."""
     utterance_id: str | None = None
     recognised: bool = True
+    hearing_failed: bool = False
+    """The recogniser broke: that is told, as the service tells it."""
 
     @property
     def id(self) -> str:

@@ -139,6 +139,7 @@ class Microphone:
         item, record = unheard.item, unheard.record
         item.text, item.utterance_id = recognition.text, recognition.utterance_id
         item.recognised = recognition.recognised
+        item.hearing_failed = recognition.failed
         if record is not None:
             record.text = recognition.text
             record.utterance_id = recognition.utterance_id

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from fake_openai.scenario.director import Situation
-from fake_openai.scenario.models import Transcript
 from fake_openai.session.agenda import Script
 from fake_openai.session.generation import words_of
 from fake_openai.session.items import Item
@@ -18,6 +17,11 @@ SINGLE_DELTA_MODEL = "whisper-1"
 DIARIZING_MODEL = "gpt-4o-transcribe-diarize"
 """Says who spoke when, as segments; the fake's users are one speaker each."""
 SPEAKER = "A"
+HEARING_FAILED = (
+    "recogniser_failed",
+    "The fake's recogniser failed, so the audio was not transcribed.",
+)
+"""Code and message of what no scenario asked for."""
 _LOGPROB = -0.01
 
 
@@ -46,9 +50,14 @@ class Transcription:
             utterance_id=item.utterance_id,
         )
         scripted = parts.director.transcript(situation)
+        failure = None
         if scripted is not None and scripted.fail:
+            failure = scripted.code, scripted.message
+        elif scripted is None and item.hearing_failed:
+            failure = HEARING_FAILED
+        if failure is not None:
             yield committed_s + total_s
-            self._fail(item, scripted)
+            self._fail(item, *failure)
             return
         text = item.text or ""
         if scripted is not None and scripted.text is not None:
@@ -99,11 +108,11 @@ class Transcription:
             usage=_usage(item, text, model),
         )
 
-    def _fail(self, item: Item, scripted: Transcript) -> None:
+    def _fail(self, item: Item, code: str, message: str) -> None:
         error = {
             "type": "transcription_error",
-            "code": scripted.code,
-            "message": scripted.message,
+            "code": code,
+            "message": message,
             "param": "",
         }
         self._parts.outbox.emit(

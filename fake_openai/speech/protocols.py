@@ -35,6 +35,14 @@ class Recognition:
     """0 (nothing like it) to 1 (the recording itself). Comparable between results of
     one recogniser only."""
     recognised: bool
+    failed: bool = False
+    """Nobody listened: the recogniser broke or had no time. Not to be taken for
+    speech that was not understood."""
+
+    @classmethod
+    def failure(cls) -> Recognition:
+        """The answer "I could not listen"."""
+        return cls("", None, 0.0, recognised=False, failed=True)
 
     @classmethod
     def unrecognised(cls, confidence: float = 0.0) -> Recognition:

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import IO
@@ -24,7 +25,10 @@ LENGTH = struct.Struct("<I")
 """Before every request: its length in bytes."""
 SPHINX_WORKER = (sys.executable, "-m", "fake_openai.speech.sphinx_worker")
 TURN_TIMEOUT_S = 15.0
-"""For one turn, the start of the child included."""
+"""For one turn, the start of the child and a second attempt included."""
+ATTEMPTS = 2
+"""A child that died takes nothing with it but time; a turn that kills two is at fault
+itself."""
 QUEUE_TIMEOUT_S = 5.0
 """How long a turn waits for others; then it goes unrecognised."""
 EXIT_TIMEOUT_S = 2.0
@@ -69,20 +73,20 @@ class WorkerRecogniser:
             self._running_child()
 
     def recognise(self, pcm: Pcm) -> Recognition:
-        """Say what was said; unrecognised when the child is busy, dead or too slow.
+        """Say what was said. A child that dies over it is replaced and asked again.
 
         Args:
             pcm: int16, shape (n_samples,), mono, 24 kHz.
+
+        Returns:
+            A recognition; a failed one when the child was busy, too slow, or died
+            twice.
         """
         if not self._lock.acquire(timeout=self._queue_timeout_s):
             logger.warning("free speech: too many turns at once")
-            return Recognition.unrecognised()
+            return Recognition.failure()
         try:
-            return self._ask(pcm)
-        except (OSError, ValueError, KeyError) as exc:
-            logger.warning("free speech: the worker failed", exc_info=exc)
-            self._stop()
-            return Recognition.unrecognised()
+            return self._ask_patiently(pcm)
         finally:
             self._lock.release()
 
@@ -91,11 +95,24 @@ class WorkerRecogniser:
         with self._lock:
             self._stop()
 
-    def _ask(self, pcm: Pcm) -> Recognition:
+    def _ask_patiently(self, pcm: Pcm) -> Recognition:
+        deadline_s = time.monotonic() + self._turn_timeout_s
+        for _ in range(ATTEMPTS):
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                break  # it was not dead but slow: another one would be no quicker
+            try:
+                return self._ask(pcm, left_s)
+            except (OSError, ValueError, TypeError) as exc:
+                logger.warning("free speech: the worker failed", exc_info=exc)
+                self._stop()
+        return Recognition.failure()
+
+    def _ask(self, pcm: Pcm, timeout_s: float) -> Recognition:
         requests, answers = self._running_child()
         # A child that hangs is killed; the read below then sees its output end.
         assert self._child is not None
-        alarm = threading.Timer(self._turn_timeout_s, self._child.kill)
+        alarm = threading.Timer(timeout_s, self._child.kill)
         alarm.start()
         try:
             send(requests, pcm.astype("<i2", copy=False).tobytes())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -27,6 +29,10 @@ while (turn := receive(sys.stdin.buffer)) is not None:
     if n == 13: os._exit(1)
     if n == 14: time.sleep(60)
     if n == 15: print("nonsense", flush=True); continue
+    if n == 17: print('{"word": "unknown"}', flush=True); continue
+    if n == 18 and not os.path.exists("died"):
+        open("died", "w").close()
+        os._exit(1)
     if n == 16:
         open("begun", "w").close()
         while not os.path.exists("go on"): time.sleep(0.01)
@@ -65,15 +71,47 @@ def test_one_child_serves_all_turns(worker: WorkerRecogniser) -> None:
     assert pid_of(worker) == pid_of(worker)
 
 
-@pytest.mark.parametrize("n_samples", [13, 15], ids=["dies", "talks nonsense"])
-def test_a_child_that_fails_costs_one_turn(
+@pytest.mark.parametrize(
+    "n_samples", [13, 15, 17], ids=["dies", "talks nonsense", "is another version"]
+)
+def test_a_child_that_fails_always_costs_one_turn_and_says_so(
     worker: WorkerRecogniser, n_samples: int
 ) -> None:
     before = pid_of(worker)
 
-    assert not worker.recognise(turn(n_samples)).recognised
+    found = worker.recognise(turn(n_samples))
 
+    assert (found.recognised, found.failed) == (False, True)
     assert pid_of(worker) != before
+
+
+def test_a_child_that_dies_over_a_turn_is_replaced_and_asked_again(
+    worker: WorkerRecogniser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = pid_of(worker)
+
+    found = worker.recognise(turn(18))
+
+    assert found.recognised
+    assert found.text.split()[1] != before
+
+
+def test_a_child_that_was_killed_while_it_listened_costs_nothing(
+    worker: WorkerRecogniser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = int(pid_of(worker))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(worker.recognise, turn(16))
+        while not Path("begun").exists():
+            time.sleep(0.01)
+        os.kill(before, signal.SIGKILL)
+        Path("go on").touch()
+        found = asked.result()
+
+    assert found.recognised
+    assert int(found.text.split()[1]) != before
 
 
 def test_a_child_that_hangs_is_replaced_in_time() -> None:
@@ -82,7 +120,7 @@ def test_a_child_that_hangs_is_replaced_in_time() -> None:
         before = pid_of(worker)
         started_s = time.monotonic()
 
-        assert not worker.recognise(turn(14)).recognised
+        assert worker.recognise(turn(14)).failed
 
         assert time.monotonic() - started_s < 50
         assert pid_of(worker) != before
@@ -99,13 +137,13 @@ def test_turns_that_wait_too_long_go_unrecognised(
         second = worker.recognise(turn(10))
         Path("go on").touch()
 
-    assert not second.recognised
+    assert second.failed
     assert first.result().recognised
 
 
 def test_a_command_that_does_not_exist_recognises_nothing() -> None:
     with WorkerRecogniser({}, command=("/nonexistent",)) as worker:
-        assert not worker.recognise(turn(10)).recognised
+        assert worker.recognise(turn(10)).failed
 
 
 def test_closing_ends_the_child_and_may_be_repeated(worker: WorkerRecogniser) -> None:

@@ -106,6 +106,28 @@ def test_a_scenario_may_let_it_fail() -> None:
     assert "error" not in stage.types
 
 
+def test_a_recogniser_that_failed_is_told_and_not_taken_for_silence() -> None:
+    stage = transcribing()
+    stage.ears.words.append(Recognition.failure())
+    stage.ask()
+    stage.silence(400)
+
+    error = stage.last(f"{KIND}.failed")["error"]
+    assert error["code"] == "recogniser_failed"
+    assert objections(stage.last(f"{KIND}.failed")) == []
+    assert f"{KIND}.completed" not in stage.types
+    assert stage.of("response.created")  # the model hears by itself
+
+
+def test_a_scenarios_words_win_over_a_recogniser_that_failed() -> None:
+    stage = transcribing(script="transcripts: [{on: unrecognised, text: Hello}]")
+    stage.ears.words.append(Recognition.failure())
+    stage.ask()
+    stage.silence(400)
+
+    assert stage.last(f"{KIND}.completed")["transcript"] == "Hello"
+
+
 def test_a_scenario_may_let_it_mishear() -> None:
     script = 'transcripts: [{on: {utterance: time_now}, text: "What dime is it?"}]'
     stage = transcribing(script=script)
