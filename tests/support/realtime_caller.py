@@ -33,6 +33,7 @@ from fake_openai.ice import LOOPBACK, address_policy
 from fake_openai.scenario import Scenario
 
 KEY = "sk-test"
+BEARER = {"Authorization": f"Bearer {KEY}"}
 BRIEF = Scenario.model_validate({"rules": [{"on": "any", "say": "Yes."}]})
 """For tests that need an answer, not a long one."""
 _FRAME_48K = 960

@@ -15,7 +15,7 @@ import pytest
 
 from fake_openai import utterances
 from fake_openai.app import RunningFake, running_fake
-from tests.support.realtime_caller import BRIEF, WAIT_S, calling
+from tests.support.realtime_caller import BEARER, BRIEF, WAIT_S, calling
 
 SESSION = {"type": "realtime", "instructions": "Be a test. <tag:4711>"}
 
@@ -193,7 +193,7 @@ async def test_a_websocket_call_is_recorded_as_well(fake: RunningFake) -> None:
         aiohttp.ClientSession() as http,
         http.ws_connect(
             f"{fake.ws_url}?model=gpt-realtime",
-            headers={"Authorization": "Bearer sk-test"},
+            headers=BEARER,
         ) as socket,
     ):
         await socket.send_json({"type": "input_audio_buffer.append", "audio": audio})

@@ -11,9 +11,8 @@ from pydantic import TypeAdapter
 from fake_openai.app import running_fake
 from fake_openai.beta_shape import event_to_beta, event_to_today, session_to_today
 from fake_openai.ice import LOOPBACK, address_policy
-from tests.support.realtime_caller import WAIT_S, Caller, Microphone
+from tests.support.realtime_caller import BEARER, WAIT_S, Caller, Microphone
 
-KEY = {"Authorization": "Bearer sk-test"}
 BETA_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 HELLO = {
     "type": "conversation.item.create",
@@ -32,7 +31,7 @@ async def test_a_beta_websocket_speaks_the_beta_shape() -> None:
         aiohttp.ClientSession() as http,
         http.ws_connect(
             f"{fake.ws_url}?model=gpt-realtime",
-            headers={**KEY, "OpenAI-Beta": "realtime=v1"},
+            headers={**BEARER, "OpenAI-Beta": "realtime=v1"},
             max_msg_size=0,
         ) as socket,
     ):
@@ -70,7 +69,7 @@ async def test_a_beta_browser_mints_a_session_and_calls() -> None:
         async with http.post(
             f"{fake.base_url}/realtime/sessions",
             json={"model": "gpt-realtime", "voice": "ash"},
-            headers=KEY,
+            headers=BEARER,
         ) as response:
             minted = await response.json()
         async with http.post(
