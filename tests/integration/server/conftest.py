@@ -26,6 +26,12 @@ from tests.support.tones import Heard
 
 PATIENCE_S = 30.0
 """For what comes at once on an idle machine."""
+ANN = "ann-key-0123456789abcdef"
+BOB = "bob-key-0123456789abcdef"
+SECRET = "token-secret-of-this-test-0123456789"
+"""What the bridge with owners signs its tokens with."""
+SDP = {"Content-Type": "application/sdp"}
+SESSION_TOKEN = "X-Voicebridge-Session-Token"
 
 
 class FakeModel:
@@ -210,6 +216,39 @@ async def bridge(
     )
     async with running_bridge(settings) as running:
         yield running
+
+
+@pytest.fixture
+async def keyed(fake: FakeModel) -> AsyncIterator[Bridge]:
+    """A bridge with two owners, and a client without any credentials."""
+    settings = settings_for(
+        fake.url,
+        api_keys=f"ann:{ANN},bob:{BOB}",
+        token_secret=SECRET,
+        session_grace_s=0.5,
+    )
+    async with running_bridge(settings) as bridge:
+        yield bridge
+
+
+def bearer(credentials: str) -> dict[str, str]:
+    """The header of somebody with these credentials."""
+    return {"Authorization": f"Bearer {credentials}"}
+
+
+async def open_as(bridge: Bridge, key: str, **body: Any) -> tuple[str, str]:
+    """A session and its token."""
+    response = await bridge.http.post(
+        "/api/realtime/session", json=body, headers=bearer(key)
+    )
+    assert response.status_code == 200, response.text
+    assert set(response.json()) == {"session_id", "status"}
+    return response.json()["session_id"], response.headers[SESSION_TOKEN]
+
+
+def code_of(response: httpx.Response) -> tuple[int, str]:
+    """The status of a refusal, and its code."""
+    return response.status_code, response.json()["error"]["code"]
 
 
 def read_wav(data: bytes) -> Any:
