@@ -27,6 +27,11 @@ def number(value: float | None) -> str:
     return f"{value:.3f}"
 
 
+def counted(n: int, noun: str) -> str:
+    """So many of something, in a number that grammar allows: `noun` is one of them."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def side_text(row: ComparisonRow, value: float | None) -> str:
     """One side of a comparison; counts are whole."""
     if value is None:

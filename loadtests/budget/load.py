@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from loadtests.budget.translation import Band, Cost
+from reports.texts import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,14 @@ BROKEN_MS = {"mouth_to_model_ms": 50.0, "model_to_client_ms": 50.0, "gaps_ms": 6
 def why_broken(load: Load) -> str | None:
     """Why the bridge does not carry this load; None when it does."""
     if load.failed_calls:
-        return f"{load.failed_calls} calls failed: {'; '.join(load.failures[:3])}"
+        what = counted(load.failed_calls, "call")
+        return f"{what} failed: {'; '.join(load.failures[:3])}"
     for measure, limit_ms in BROKEN_MS.items():
         value_ms = load.delays_ms.get(measure, 0.0)
         if value_ms > limit_ms:
             name = measure.removesuffix("_ms").replace("_", " ")
             return f"{name} p95 {value_ms:.0f} ms (> {limit_ms:g})"
-    return None
+    return None if load.good_calls else "no call said anything about the bridge"
 
 
 def next_sessions(sessions: int) -> int:

@@ -23,6 +23,7 @@ from loadtests.load.tally import GENERATOR_LATE, Tally
 from loadtests.load.verdict import percentile
 from loadtests.neighbours import Neighbours
 from loadtests.processes import ADMIT_ALL, BridgeProcess, ProcessError
+from reports.texts import counted
 from simulator.result import LATE_MS
 
 CONNECT_TIMEOUT_S = 40.0
@@ -132,10 +133,10 @@ def _measure(
     plan.progress(f"{sessions} sessions: analysing")
     missing = pool.drain(ANALYSIS_TIMEOUT_S)
     if missing:
-        doubts.append(f"{missing} calls were not analysed in time")
+        doubts.append(f"calls that were not analysed in time: {missing}")
     fake_late_ms = _late_ms(health)
     if fake_late_ms is not None and fake_late_ms > LATE_MS:
-        doubts.append(f"the fake was late by {fake_late_ms:g} ms (p95)")
+        doubts.append(f"the fake was late by {fake_late_ms:g} ms (p95 > {LATE_MS:g})")
     if fake_late_ms is None:
         doubts.append("the fake cannot be asked how late it was")
     if n_connected < sessions and not book.tally.calls["failed"]:
@@ -159,14 +160,14 @@ def _load(costs: Load, tally: Tally, doubts: list[str]) -> Load:
     """What it cost, with what the calls were like."""
     unclear = tally.calls["inconclusive"] + tally.broken.total()
     if unclear > MAX_INCONCLUSIVE * costs.sessions:
-        reasons = [r for r, _ in (tally.doubts + tally.broken).most_common(3)]
-        doubts.append(f"{unclear} calls inconclusive: {', '.join(reasons)}")
+        reasons = tally.reasons(tally.doubts + tally.broken)
+        doubts.append(f"{counted(unclear, 'call')} inconclusive: {reasons}")
     late = tally.figures.get(GENERATOR_LATE)
     return replace(
         costs,
         good_calls=tally.calls["good"],
         failed_calls=tally.calls["failed"],
-        failures=tuple(tally.failures),
+        failures=tuple(map(tally.told, tally.failures)),
         doubts=tuple(doubts),
         delays_ms={
             name: round(percentile(tally.figures[name].values, 95), 2)

@@ -26,6 +26,7 @@ from reports.model import (
     TextBlock,
     Verdict,
 )
+from reports.texts import counted
 
 SCHEMA = "voicebridge-budget/1"
 EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNDECIDED: 2}
@@ -175,12 +176,12 @@ def report(facts: BudgetFacts, translator: Translator) -> Run:
         verdict=facts.verdict,
         headlines=_headlines(facts),
         doubts=tuple(
-            f"{j.load.sessions} sessions: {doubt}"
+            f"{counted(j.load.sessions, 'session')}: {doubt}"
             for j in facts.judged
             for doubt in j.load.doubts
         ),
         checks=tuple(
-            check if check.group != AIM else _without_weight(check)
+            check if check.group != AIM else without_weight(check)
             for check in facts.checks
         ),
         blocks=tuple(blocks),
@@ -188,10 +189,13 @@ def report(facts: BudgetFacts, translator: Translator) -> Run:
     )
 
 
-def _without_weight(check: Check) -> Check:
+def without_weight(check: Check) -> Check:
     """An aim that is missed fails no run."""
-    words = f"{check.words} ({check.outcome.value})"
-    return Check(name=check.name, outcome=Outcome.PASS, words=words, group=AIM)
+    outcome = check.outcome
+    found = {Outcome.PASS: "reached", Outcome.FAIL: "missed"}
+    words = f"{check.words}: {found.get(outcome, 'undecided')} (an aim, not binding)"
+    weighed = Outcome.PASS if outcome is Outcome.FAIL else outcome
+    return Check(name=check.name, outcome=weighed, words=words, group=AIM)
 
 
 def _headlines(facts: BudgetFacts) -> tuple[Headline, ...]:

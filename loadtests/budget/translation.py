@@ -52,8 +52,15 @@ class Band:
 
     def __str__(self) -> str:
         if self.low == self.high:
-            return f"{self.likely:.3g}"
-        return f"{self.likely:.3g} ({self.low:.3g} to {self.high:.3g})"
+            return _brief(self.likely)
+        return f"{_brief(self.likely)} ({_brief(self.low)} to {_brief(self.high)})"
+
+
+def _brief(value: float) -> str:
+    """Three significant digits, never an exponent."""
+    if 0.001 <= abs(value) < 999.5 or value == 0:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) > 1 else f"{value:.3f}"
 
 
 @dataclass(frozen=True, slots=True)

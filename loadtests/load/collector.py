@@ -115,7 +115,7 @@ class Collector:
         if self._neighbours is not None:
             self._doubts += self._neighbours.doubts()
         if lost_workers:
-            self.doubt(f"{lost_workers} workers were lost")
+            self.doubt(f"workers lost: {lost_workers}")
         health = self._fake("GET", "/fake/v1/health") or {}
         lateness = health.get("lateness_ms")
         if isinstance(lateness, dict):

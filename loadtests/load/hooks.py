@@ -246,7 +246,7 @@ class LoadRun:
             time.sleep(0.1)  # gevent's: the workers' messages come in meanwhile
         late = len(waited_for - self._drained)
         if late and self.collector is not None:
-            self.collector.doubt(f"{late} workers did not hand in their calls")
+            self.collector.doubt(f"workers that did not hand in their calls: {late}")
 
     def _on_drain_message(self, environment: Environment, msg: Any, **_: Any) -> None:
         self._drain_pool()

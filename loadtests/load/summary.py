@@ -31,6 +31,7 @@ from reports.model import (
     Verdict,
     distribution,
 )
+from reports.texts import number
 
 MEANINGS = {
     "connect_ms": "from the first request until audio can flow",
@@ -161,12 +162,17 @@ def _curves(tally: Tally, limits: Limits) -> CdfBlock:
         for name in CURVES
         if name in tally.figures and tally.figures[name].values
     ]
-    lines = {lim.at_most: lim.measure for lim in limits.limits if lim.measure in CURVES}
+    lines: dict[float, set[float]] = {}
+    for limit in limits.limits:
+        if limit.measure in CURVES:
+            lines.setdefault(limit.at_most, set()).add(limit.percentile)
+    named = {at: ", ".join(f"p{p:g}" for p in sorted(of)) for at, of in lines.items()}
     return CdfBlock(
         title="Delays of every window of sound",
         series=tuple(series),
         limits=tuple(
-            Limit(label=f"limit {value:g} ms (p95)", value=value) for value in lines
+            Limit(label=f"limit {value:g} ms ({of})", value=value)
+            for value, of in named.items()
         ),
     )
 
@@ -226,8 +232,8 @@ def _punctuality(tally: Tally, facts: LoadFacts) -> TableBlock:
         rows.append(
             (
                 "generator: frames late, p95 of each call",
-                f"{percentile(late.values, 50):.2f}",
-                f"{max(late.values):.2f}",
+                number(percentile(late.values, 50)),
+                number(max(late.values)),
             )
         )
     fake = facts.fake_lateness_ms
@@ -235,8 +241,8 @@ def _punctuality(tally: Tally, facts: LoadFacts) -> TableBlock:
         rows.append(
             (
                 "fake: frames late",
-                f"{fake.get('p50')}",
-                f"{fake.get('max')}",
+                number(fake.get("p50")),
+                number(fake.get("max")),
             )
         )
     else:
@@ -251,7 +257,7 @@ def _punctuality(tally: Tally, facts: LoadFacts) -> TableBlock:
 
 def _reasons(tally: Tally) -> TableBlock | None:
     rows = [
-        (kind, reason, str(n))
+        (kind, tally.told(reason), str(n))
         for kind, counter in (
             ("failed", tally.failures),
             ("inconclusive", tally.doubts),

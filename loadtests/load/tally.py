@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from loadtests.callers.report import CallReport, Outcome
 from loadtests.load.events import kind_of
+from reports.texts import counted
 
 MAX_VALUES = 100_000
 """Per measure; of more a uniform sample of this size is kept (reservoir, seeded)."""
@@ -45,6 +46,10 @@ class Tally:
     doubts: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
     """Conversations of which the generator lost everything, by reason."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """By reason without numbers, as counted: the first one with them."""
+    varied: set[str] = field(default_factory=set)
+    """Reasons that came with other numbers than those of their example too."""
     figures: dict[str, Reservoir] = field(default_factory=dict)
     talked_s: float = 0.0
     """Of all calls together, whatever came of them."""
@@ -60,9 +65,9 @@ class Tally:
         if late_ms is not None:
             self._figure(GENERATOR_LATE).add(late_ms)
         if outcome == "failed":
-            _count(self.failures, report.reasons)
+            self._count(self.failures, report.reasons)
         elif outcome == "inconclusive":
-            _count(self.doubts, report.doubts)
+            self._count(self.doubts, report.doubts)
         if outcome not in ("good", "failed"):
             return
         if "hello" in report.steps_ms:
@@ -75,7 +80,7 @@ class Tally:
 
     def lose(self, reason: str) -> None:
         """A conversation of which nothing is known, by the generator's fault."""
-        _count(self.broken, [reason])
+        self._count(self.broken, [reason])
 
     def clear_recent(self) -> None:
         """Forget which calls were the latest: a new load begins."""
@@ -93,11 +98,26 @@ class Tally:
         n = counts["good"] + counts["failed"]
         return counts["failed"] / n if n else 0.0
 
+    def told(self, kind: str) -> str:
+        """A reason as counted, with figures again."""
+        example = self.examples.get(kind, kind)
+        return f"{example} and the like" if kind in self.varied else example
+
+    def reasons(self, counter: Counter[str], most: int = 3) -> str:
+        """The most frequent ones, each with how many calls had it."""
+        return "; ".join(
+            f"{self.told(kind)}, {counted(n, 'call')}"
+            for kind, n in counter.most_common(most)
+        )
+
+    def _count(self, counter: Counter[str], reasons: Iterable[str]) -> None:
+        for kind, reason in {kind_of(reason): reason for reason in reasons}.items():
+            if kind not in counter and len(counter) >= MAX_REASONS:
+                counter["other reasons"] += 1
+                continue
+            counter[kind] += 1
+            if self.examples.setdefault(kind, reason) != reason:
+                self.varied.add(kind)
+
     def _figure(self, name: str) -> Reservoir:
         return self.figures.setdefault(name, Reservoir())
-
-
-def _count(counter: Counter[str], reasons: Iterable[str]) -> None:
-    for kind in set(map(kind_of, reasons)):
-        known = kind in counter or len(counter) < MAX_REASONS
-        counter[kind if known else "other reasons"] += 1

@@ -11,6 +11,9 @@ from loadtests.load.tally import Tally
 from reports.model import Check, Outcome, Verdict
 
 NOT_MEASURED = "not measured"
+OPTIONAL = "optional"
+"""Group of limits that decide nothing, because what they limit was not measured and
+need not be."""
 EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNDECIDED: 2}
 
 
@@ -36,7 +39,7 @@ def judge(
     checks = [_calls(tally, limits), reliability]
     is_reliable = reliability.outcome is Outcome.PASS
     checks += [_limit(tally, limit, is_reliable) for limit in limits.limits]
-    return _verdict(checks), checks
+    return _verdict([c for c in checks if c.group != OPTIONAL], checks), checks
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -45,7 +48,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[max(1, math.ceil(percent / 100 * len(ordered))) - 1]
 
 
-def _verdict(checks: Sequence[Check]) -> Verdict:
+def _verdict(checks: Sequence[Check], all_checks: Sequence[Check]) -> Verdict:
     for outcome, words in (
         (Outcome.FAIL, "The bridge did not keep what is required: "),
         (Outcome.UNDECIDED, "This run proves nothing: "),
@@ -56,15 +59,17 @@ def _verdict(checks: Sequence[Check]) -> Verdict:
             told = [c for c in guilty if not c.words.startswith(NOT_MEASURED)]
             text = words + "; ".join(f"{c.name}: {c.words}" for c in told or guilty)
             return Verdict(outcome=outcome, words=text)
-    return Verdict(outcome=Outcome.PASS, words=f"All {len(checks)} checks are kept.")
+    words = f"All {len(checks)} checks are kept"
+    if missing := [check.name for check in all_checks if check.group == OPTIONAL]:
+        words += f"; {NOT_MEASURED}: {', '.join(missing)}"
+    return Verdict(outcome=Outcome.PASS, words=f"{words}.")
 
 
 def _calls(tally: Tally, limits: Limits) -> Check:
     n, failed = tally.n_conclusive, tally.calls["failed"]
     words = f"{failed} of {n} calls failed (at most {limits.failed_share:.0%})"
     if failed:
-        reasons = ", ".join(f"{r} ({k})" for r, k in tally.failures.most_common(3))
-        words += f": {reasons}"
+        words += f": {tally.reasons(tally.failures)}"
     outcome = Outcome.PASS
     if n == 0:
         outcome, words = Outcome.UNDECIDED, "no call said anything about the bridge"
@@ -81,8 +86,7 @@ def _reliability(tally: Tally, limits: Limits, doubts: list[str]) -> Check:
     )
     reasons = tally.doubts + tally.broken
     if reasons:
-        named = ", ".join(f"{r} ({k})" for r, k in reasons.most_common(3))
-        words += f": {named}"
+        words += f": {tally.reasons(reasons)}"
     if doubts:
         words = "; ".join([*doubts, words])
     is_clear = not doubts and (not n or unclear / n <= limits.inconclusive_share)
@@ -96,9 +100,10 @@ def _limit(tally: Tally, limit: Limit, is_reliable: bool) -> Check:
     if found is None or not found.values:
         return Check(
             name=name,
-            outcome=Outcome.UNDECIDED if limit.required else Outcome.PASS,
-            words=f"{NOT_MEASURED} in this run (limit {limit.at_most:g} ms)",
-            group="limits",
+            outcome=Outcome.UNDECIDED,
+            words=f"{NOT_MEASURED} in this run (limit {limit.at_most:g} ms)"
+            + ("" if limit.required else "; it need not be"),
+            group="limits" if limit.required else OPTIONAL,
         )
     value = percentile(found.values, limit.percentile)
     outcome = Outcome.PASS if value <= limit.at_most else Outcome.FAIL

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from loadtests.budget.kernels import KernelTime
 from loadtests.budget.load import Load, ProcessCost, next_sessions, why_broken
 from loadtests.budget.profile import names, read, read_reference, read_work
+from loadtests.budget.summary import without_weight
 from loadtests.budget.translation import Band, Cost
 from loadtests.budget.verdict import (
     AIM,
@@ -232,3 +233,42 @@ def test_the_search_for_the_break_is_short() -> None:
         n, steps = next_sessions(n), steps + 1
 
     assert steps < 15
+
+
+def test_one_call_that_failed_is_one_call() -> None:
+    one = load(5, failed_calls=1, failures=("nothing was heard",))
+
+    assert why_broken(one) == "1 call failed: nothing was heard"
+
+
+def test_a_load_in_which_no_call_was_clear_is_not_carried() -> None:
+    why = why_broken(load(5, good_calls=0))
+
+    assert why == "no call said anything about the bridge"
+
+
+@pytest.mark.parametrize(
+    ("band", "words"),
+    [
+        (Band.exactly(1234.5), "1,234"),
+        (Band(999.6, 1234.5, 2345.6), "1,234 (1,000 to 2,346)"),
+        (Band(0.5, 12.34, 100.4), "12.3 (0.5 to 100)"),
+        (Band.exactly(0.00001234), "0.000"),
+        (Band.exactly(0.0), "0"),
+    ],
+)
+def test_a_band_is_written_without_exponents(band: Band, words: str) -> None:
+    assert str(band) == words
+
+
+def test_a_missed_aim_is_called_one_that_binds_nobody() -> None:
+    checks = [
+        Check(name="CPU", group=AIM, outcome=outcome, words="limit 60")
+        for outcome in (Outcome.PASS, Outcome.FAIL, Outcome.UNDECIDED)
+    ]
+
+    assert [(c.outcome, c.words) for c in map(without_weight, checks)] == [
+        (Outcome.PASS, "limit 60: reached (an aim, not binding)"),
+        (Outcome.PASS, "limit 60: missed (an aim, not binding)"),
+        (Outcome.UNDECIDED, "limit 60: undecided (an aim, not binding)"),
+    ]

@@ -111,6 +111,35 @@ def test_what_must_be_measured_and_was_not_is_undecided(required: bool) -> None:
     assert outcome(tally({}), limits=limits) is expected
 
 
+def test_what_need_not_be_measured_and_was_not_is_not_counted_as_kept() -> None:
+    limits = Limits("x", (*LIMITS.limits, Limit("gaps_ms", 95, 60.0, "a test")))
+
+    verdict, checks = judge(tally({}), limits)
+
+    outcomes = {check.name: check.outcome for check in checks}
+    assert outcomes["gaps p95"] is Outcome.UNDECIDED
+    assert verdict.outcome is Outcome.PASS
+    assert verdict.words == "All 3 checks are kept; not measured: gaps p95."
+
+
+def test_a_reason_keeps_its_figures_however_often_it_came() -> None:
+    late = [{"doubts": [f"the fake late by {ms} ms (p95 > 10)"]} for ms in (57, 31)]
+    found = tally({}, *late, {"doubts": ["the fake late by 57 ms (p95 > 10)"]})
+
+    verdict, _ = judge(found, LIMITS)
+
+    assert "3 of 4 calls inconclusive" in verdict.words
+    assert "the fake late by 57 ms (p95 > 10) and the like, 3 calls" in verdict.words
+
+
+def test_a_reason_that_came_once_is_told_as_it_was() -> None:
+    found = tally({}, {"failures": ["2 questions were not answered"]})
+
+    verdict, _ = judge(found, LIMITS)
+
+    assert verdict.words.endswith(": 2 questions were not answered, 1 call")
+
+
 def test_reasons_that_differ_in_numbers_only_are_one() -> None:
     found = tally(
         *({"failures": [f"{n} questions were not answered"]} for n in (1, 2, 3))
