@@ -4,12 +4,12 @@ The built-in prices are the published ones (realtime-api notes, section 0.2). An
 file may have others: `{"model name": {"audio_in": 32, …}}`, with the names of `Price`.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from server import foreign_json
 from server.errors import StartError
 from server.realtime.wire import Usage
 
@@ -74,7 +74,7 @@ def read_prices(path: Path | None) -> Prices:
     if path is None:
         return Prices()
     try:
-        table = json.loads(path.read_text("utf-8"))
+        table = foreign_json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as exc:
         raise StartError(f"VOICEBRIDGE_PRICES_FILE: {type(exc).__name__}") from exc
     if not isinstance(table, dict):

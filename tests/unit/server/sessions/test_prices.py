@@ -1,6 +1,7 @@
 """What tokens cost."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,11 @@ def test_a_file_may_have_other_prices(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"m": {}}', '{"m": 3}', json.dumps({"m": {"audio_in": -1}})]
+    "text",
+    [
+        *("", "[]", '{"m": {}}', '{"m": 3}', json.dumps({"m": {"audio_in": -1}})),
+        json.dumps({"m": {field.name: float("nan") for field in fields(Price)}}),
+    ],
 )
 def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
     path = tmp_path / "prices.json"
