@@ -1,5 +1,6 @@
 """What may stand in the tools file: further tools, and how each may be used."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,6 @@ from server.tools.registry import NO_PARAMETERS, Policy
 
 NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-MAX_SCHEMA_CHARS = 16_000
 
 Name = Annotated[str, Field(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -65,6 +65,11 @@ class HttpToolConfig(Limits):
     def _check_parameters(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
         if value.get("type") != "object":
             raise ValueError('must be a JSON Schema of type "object"')
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            # It is part of every session's configuration, which would be refused.
+            raise ValueError("is no JSON: a date, or a number that is none") from None
         return value
 
     @model_validator(mode="after")

@@ -83,11 +83,29 @@ def _references(value: object, at: Location) -> Iterator[tuple[Location, str]]:
 # --- YAML
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML with JSON's scalars only: `on` is a name and 2024-01-01 a text, because
+    what stands in a schema goes to the model as JSON."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag.rpartition(":")[2] not in ("bool", "timestamp")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$", re.IGNORECASE), "tTfF"
+)
+
+
 def _read_yaml(path: Path, text: str) -> tuple[object, Lines]:
     lines: dict[Location, int] = {}
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        root = yaml.compose(text, _Loader)
+        content = yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark
         line = mark.line + 1 if mark is not None else 1

@@ -7,7 +7,7 @@ import pytest
 
 from server.errors import StartError
 from server.tools import tool_file
-from server.tools.config import PythonToolConfig
+from server.tools.config import PythonToolConfig, ToolsConfig
 from server.tools.entry_points import load_python_tools
 from server.tools.registry import Tool
 
@@ -69,6 +69,53 @@ def test_both_formats_are_read(tmp_path: Path) -> None:
     )
     assert config.http[0].policy == "allow"
     assert config.mcp[0].tools["read"].policy == "allow"
+
+
+def test_a_schema_is_what_was_written(tmp_path: Path) -> None:
+    """YAML 1.1 reads `on` and `2024-01-01` as something that is no JSON."""
+    text = """\
+http:
+  - name: set_light
+    description: Switch a light.
+    url: "http://127.0.0.1:9/lights"
+    parameters:
+      type: object
+      properties: {on: {type: boolean, default: true}, day: {enum: [2024-01-01, no]}}
+      required: [on]
+"""
+    config = load(tmp_path, text)
+    assert isinstance(config, ToolsConfig)
+
+    assert config.http[0].parameters == {
+        "type": "object",
+        "properties": {
+            "on": {"type": "boolean", "default": True},
+            "day": {"enum": ["2024-01-01", "no"]},
+        },
+        "required": ["on"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "tools.yaml",
+            "http:\n  - {name: t, description: d, url: 'http://h/', parameters: "
+            "{type: object, properties: {x: {type: number, maximum: .inf}}}}\n",
+        ),
+        (
+            "tools.toml",
+            '[[http]]\nname = "t"\ndescription = "d"\nurl = "http://h/"\n'
+            '[http.parameters]\ntype = "object"\ndefault = 2024-01-01\n',
+        ),
+    ],
+)
+def test_a_schema_that_is_no_json_stops_the_start(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    """Else no session could be opened at all, and nobody would know why."""
+    assert "http.0.parameters: is no JSON" in problem_of(tmp_path, text, name)
 
 
 def test_an_empty_file_is_no_tools(tmp_path: Path) -> None:
