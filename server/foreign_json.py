@@ -8,6 +8,7 @@ next: the channel, the socket to the model, the pipe to a media process.
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 REPLACEMENT: Final = "\ufffd"
@@ -30,6 +31,26 @@ def loads(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def dumps(value: object) -> str:
+    """Somebody's values as JSON that any parser takes.
+
+    A number that is none becomes null, half a character U+FFFD, and an object that JSON
+    does not know its `str`.
+
+    Raises:
+        ValueError: a circle, or nested too deeply.
+    """
+    try:
+        try:
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+        except ValueError:
+            # Or a circle, which ends in the second attempt.
+            text = json.dumps(_finite_only(value), ensure_ascii=False, default=str)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return whole(text)
+
+
 def whole(text: str) -> str:
     """The text with every half of a character replaced."""
     if text.isascii():
@@ -49,6 +70,23 @@ def _whole(value: Any) -> Any:
     if isinstance(value, dict):
         return {whole(name): _whole(part) for name, part in value.items()}
     return value
+
+
+def _finite_only(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_finite_only(part) for part in value]
+    if isinstance(value, Mapping):
+        return {
+            "null" if _is_no_number(name) else name: _finite_only(part)
+            for name, part in value.items()
+        }
+    return value
+
+
+def _is_no_number(name: object) -> bool:
+    return isinstance(name, float) and not math.isfinite(name)
 
 
 def _refuse(name: str) -> NoReturn:

@@ -7,6 +7,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect
 
+from server import foreign_json
 from server.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -69,6 +70,11 @@ async def read_json(request: Request, model: type[Model]) -> Model:
     """
     expect_type(request, "application/json", may_be_absent=True)
     body = await read_body(request, MAX_JSON_BYTES)
+    try:
+        # Pydantic takes NaN and infinities, which nobody could be told again.
+        foreign_json.loads(body or b"{}")
+    except ValueError:
+        raise InvalidRequestError("The body is not valid JSON.") from None
     try:
         return model.model_validate_json(body or b"{}", strict=True)
     except ValidationError as exc:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias
 
+from server import foreign_json
+
 MAX_PAYLOAD_CHARS = 256 * 1024
 """A payload beyond this is cut and says so: one event must not fill the memory."""
 KEPT_OF_OVERSIZE_CHARS = 64 * 1024
@@ -175,10 +177,9 @@ def event(
 def encode_payload(payload: Mapping[str, Any]) -> str:
     """JSON text every database takes: no NaN, no NUL, no half of a character."""
     try:
-        text = json.dumps(payload, ensure_ascii=False, allow_nan=False, default=str)
-        text.encode()
-    except (ValueError, RecursionError, TypeError):
-        # Rare and foreign: NaN, half a surrogate pair, a circle, an odd key.
+        text = foreign_json.dumps(payload)
+    except (ValueError, TypeError):
+        # Rare and foreign: a circle, an odd key, more digits than Python writes.
         text = json.dumps({"text": clean(_describe(payload))}, ensure_ascii=True)
     if len(text) > MAX_PAYLOAD_CHARS:
         text = json.dumps(
@@ -239,5 +240,5 @@ def _fits(value: object, annotation: str) -> bool:
 def _describe(payload: object) -> str:
     try:
         return repr(payload)
-    except RecursionError:
-        return f"a {type(payload).__name__} too deep to write down"
+    except (RecursionError, ValueError):
+        return f"a {type(payload).__name__} too deep or too long to write down"

@@ -5,6 +5,7 @@ import json
 import logging
 from dataclasses import dataclass, field
 
+from server import foreign_json
 from server.errors import ToolError, ToolStoppedError
 from server.tools.call import Call
 from server.tools.door import Door, End
@@ -175,6 +176,14 @@ class ToolExecutor:
             return Failed(exc.user_message), "stopped"
         except ToolError as exc:
             return Failed(exc.user_message), "failed"
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Something the tool waited for was cancelled, not the tool: the model
+            # still waits for an output.
+            logger.warning("tool %s gave up", tool.name)
+            return Failed(ToolError.user_message), "failed"
         except TimeoutError:
             return Failed(f"{tool.name} took too long and was stopped."), "timeout"
         except Exception:
@@ -186,7 +195,7 @@ class ToolExecutor:
         call.begin()
         async with asyncio.timeout(call.tool.timeout_s):
             result = await call.tool.run(arguments, call.report)
-        return result if isinstance(result, str) else json.dumps(result, default=str)
+        return result if isinstance(result, str) else foreign_json.dumps(result)
 
     async def _check_policy(self, call: Call) -> None:
         """Wait for what the tool's policy wants.

@@ -23,6 +23,8 @@ from typing import Any, TextIO
 
 import psutil
 
+from server import foreign_json
+
 MAX_RSS_BYTES = 384 << 20
 WATCH_INTERVAL_S = 0.25
 MAX_PAGES = 10
@@ -195,7 +197,7 @@ def _text_of(result: Any) -> str:
     parts = [_block_text(block) for block in result.content[:1_000]]
     text = "\n".join(part for part in parts if part)
     if not text and result.structured_content is not None:
-        text = json.dumps(result.structured_content, ensure_ascii=False)
+        text = foreign_json.dumps(result.structured_content)
     return text or "Done."
 
 

@@ -42,6 +42,17 @@ async def for_ever(*_: Any) -> str:
     raise AssertionError
 
 
+async def not_a_number(*_: Any) -> Any:
+    return {"mean": float("nan"), "worst": [float("inf"), 2]}
+
+
+async def cancel_itself(*_: Any) -> str:
+    helper = asyncio.get_running_loop().create_future()
+    helper.cancel()
+    await helper
+    raise AssertionError
+
+
 async def stop(*_: Any) -> str:
     raise ToolStoppedError
 
@@ -64,6 +75,8 @@ TOOLS = ToolRegistry(
         tool("refuse", refuse),
         tool("half_a_character", half_a_character),
         tool("break_down", break_down),
+        tool("not_a_number", not_a_number),
+        tool("cancel_itself", cancel_itself),
         tool("for_ever", for_ever, timeout_s=10),
         tool("single", for_ever, max_running=1),
         tool("stopped", stop),

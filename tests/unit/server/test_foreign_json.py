@@ -40,6 +40,30 @@ def test_what_is_taken_can_be_written_down_for_anybody(
     json.dumps(taken, ensure_ascii=False, allow_nan=False).encode("utf-8")
 
 
+@given(ANYTHING)
+def test_what_is_written_down_can_be_read_by_anybody(value: Any) -> None:
+    text = foreign_json.dumps(value)
+
+    text.encode("utf-8")
+    foreign_json.loads(text)
+
+
+def test_what_is_no_number_becomes_null_at_any_depth() -> None:
+    written = foreign_json.dumps(
+        {"a": float("nan"), "b": [(1.5, float("inf"))], "c": {"d": -float("inf")}}
+    )
+
+    assert json.loads(written) == {"a": None, "b": [[1.5, None]], "c": {"d": None}}
+
+
+def test_a_circle_is_refused() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+
+    with pytest.raises(ValueError, match="deep"):
+        foreign_json.dumps(circle)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,33 @@ async def test_a_conversation_from_its_creation_to_its_end(api: Api) -> None:
     assert gone.status_code == 204
     assert after.status_code == 404
     assert after.json()["error"]["code"] == "conversation_not_found"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+async def test_what_is_no_number_is_no_json_anywhere(api: Api, number: str) -> None:
+    odd = f'{{"x": [{number}]}}'
+    async with api.of("ada") as http:
+        await _say(http, "c1", "hello")
+        json_type = {"content-type": "application/json"}
+        refused = [
+            await http.request(method, path, content=body, headers=json_type)
+            for method, path, body in (
+                ("POST", "/conversations", f'{{"metadata": {odd}}}'),
+                ("PATCH", "/conversations/c1", f'{{"metadata": {odd}}}'),
+                (
+                    "POST",
+                    "/conversations/c1/events",
+                    f'{{"source": "a", "type": "b", "payload": {odd}}}',
+                ),
+            )
+        ]
+        page = (await http.get("/conversations/c1/events")).json()
+
+    assert [answer.status_code for answer in refused] == [400, 400, 400]
+    for answer in refused:
+        assert answer.json()["error"]["code"] == "invalid_request"
+        assert "not valid JSON" in answer.json()["error"]["message"]
+    assert page["events"][-1]["seq"] == 1, "nothing of it was kept"
 
 
 async def test_the_addresses_and_words_of_the_earlier_system_still_work(

@@ -121,6 +121,7 @@ async def test_the_last_words_before_the_end_are_kept(config: StoreConfig) -> No
         {"text": "half a pair \ud800"},
         {"number": float("nan")},
         {"huge": 2**80},
+        {"immense": 10**5_000},
         {"odd": object()},
         {1: "a key that is no text"},
         {"long": "x" * 1_000_000},
@@ -147,6 +148,28 @@ async def test_no_payload_can_stop_the_recording(
     page = await store.queries.events("ada", "c1", limit=10)
     assert len(page.events) == 2
     assert all(isinstance(e.as_json()["payload"], dict) for e in page.events)
+
+
+async def test_what_is_no_number_is_kept_as_null_and_all_else_as_it_was(
+    store: Store,
+) -> None:
+    payload = {"n": float("nan"), "deep": [{"x": float("-inf")}, 1.5], "t": "\ud800"}
+
+    store.writer.record(
+        event(
+            owner="ada",
+            conversation_id="c1",
+            source="user",
+            type="odd",
+            payload=payload,
+            at_ms=1,
+        )
+    )
+    await store.writer.flush(FLUSH_S)
+
+    page = await store.queries.events("ada", "c1", limit=10)
+    kept = {"n": None, "deep": [{"x": None}, 1.5], "t": "\ufffd"}
+    assert [e.data() for e in page.events] == [kept]
 
 
 async def test_a_record_the_database_refuses_is_put_aside_and_holds_up_nobody(

@@ -91,6 +91,20 @@ async def test_whatever_a_tool_says_can_be_sent_on() -> None:
 
 
 @virtual_time
+async def test_what_a_tool_has_no_number_for_is_null() -> None:
+    output = await output_of("not_a_number", "{}")
+
+    assert json.loads(output["result"]) == {"mean": None, "worst": [None, 2]}
+
+
+@virtual_time
+async def test_a_tool_whose_helper_was_cancelled_has_failed_and_says_so() -> None:
+    output = await output_of("cancel_itself", "{}")
+
+    assert output == {"success": False, "error": "The tool failed."}
+
+
+@virtual_time
 async def test_an_unknown_tool_names_the_known_ones() -> None:
     output = await output_of("fly", "{}")
 
