@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from loadtests.ending import COULD_NOT_RUN, EXIT_STATUS
 from loadtests.engine.browser import LEGS
 from loadtests.engine.programs import (
     PATHS,
@@ -36,8 +37,10 @@ from loadtests.processes import ProcessError
 from reports import folder
 from reports.machine import machine_text, this_machine, this_revision
 from reports.plots import NoPlotsError
+from reports.texts import counted
 
 DELAYS = ("added_uplink_ms", "added_downlink_ms", "loop_round_trip_ms")
+FRAMES = ("frames_sent", "frames_heard", "late_frames")
 NAIVE_LEG = {
     "datachannel": "datachannel",
     "framed": "datachannel",
@@ -55,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(
         prog="voicebridge bench engine",
         description="Measure CPU, delay and memory per session of the media engine.",
+        epilog="Exit status: 0 good; 1 a slice broke, or the bridge lost frames; 2 it "
+        "could not be run; 3 undecided, the machine did not keep time. With --loss: 0, "
+        "or 1 where a call broke.",
     )
     arguments.add_argument(
         "--sessions", type=_counts, default=(1, 5, 10, 20, 40), metavar="N,N,…"
@@ -87,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the bench; 0 when every slice worked."""
+    """Run the bench; the exit status."""
     given = list(sys.argv[1:] if argv is None else argv)
     options = parser().parse_args(given)
     paths: tuple[Path_, ...] = options.paths
@@ -107,11 +113,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             order = {"loss": options.loss, "seconds": options.seconds}
             for leg, path in itertools.product(options.legs, paths):
                 call = {**order, "leg": NAIVE_LEG[leg] if path == "reference" else leg}
-                recovery = run_recovery(far_ends, path, model_url, call, log=log)
+                try:
+                    recovery = run_recovery(far_ends, path, model_url, call, log=log)
+                except ProcessError as exc:
+                    failed.append(f"{leg}, {path}: {exc}")
+                    print(f"bench: {failed[-1]}", file=sys.stderr)
+                    continue
                 recoveries.append({"path": path, **call, **recovery})
                 print(f"bench: {leg} {path}: {_recovery(recovery)}", flush=True)
         plan = itertools.product(
-            () if recoveries else options.legs,
+            () if options.loss is not None else options.legs,
             options.sessions,
             range(options.rounds),
             paths,
@@ -126,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             try:
                 figures = run_slice(far_ends, path, model_url, order, log=log)
             except ProcessError as exc:
-                failed.append(f"{leg}, {n} sessions, {path}: {exc}")
+                failed.append(f"{leg}, {counted(n, 'session')}, {path}: {exc}")
                 print(f"bench: {failed[-1]}", file=sys.stderr)
                 continue
             slices.setdefault((leg, n, path), []).append(figures)
@@ -146,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if recoveries:
         run["recoveries"] = recoveries
     if options.json is not None:
-        options.json.write_text(json.dumps(run, indent=2) + "\n")
+        keep(options.json, json.dumps(run, indent=2) + "\n")
     if results:
         print(table(results))
         report = engine_run(
@@ -163,6 +174,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"report: {folder.write(report, out)}")
         except NoPlotsError as exc:
             print(f"bench: no page: {exc}", file=sys.stderr)
+        return EXIT_STATUS[report.verdict.outcome]
+    if not recoveries:
+        return COULD_NOT_RUN
     return 1 if failed else 0
 
 
@@ -184,6 +198,7 @@ def run_slice(
         empty_bytes = rss_bytes(bridge.pid)
         far_ends.tell({**order, "bridge_url": bridge.url})
         figures: dict[str, Any] = {}
+        why = "no figures"
         spent_s = clock_s = 0.0
         while True:
             event = far_ends.hear()
@@ -197,11 +212,12 @@ def run_slice(
                 case "figures":
                     figures = event
                 case "failed":
-                    raise ProcessError(event["reason"])
+                    # Go on to "closed": the next slice shall not take it for its own.
+                    why = event["reason"]
                 case "closed":
                     break
         if not figures:
-            raise ProcessError("no figures")
+            raise ProcessError(why)
     del figures["event"]
     n = order["sessions"]
     figures["cpu_ms_per_session_s"] = 1000 * spent_s / clock_s / n
@@ -224,12 +240,15 @@ def run_recovery(
     """
     call = {"sessions": 1, "warm_up_s": WARM_UP_S, **order}
     recovery: dict[str, Any] = {}
+    why = None
     with Bridge(path, model_url, log=log) as bridge:
         far_ends.tell({**call, "bridge_url": bridge.url})
         while (event := far_ends.hear())["event"] != "closed":
             if event["event"] == "failed":
-                raise ProcessError(event["reason"])
+                why = event["reason"]
             recovery = event
+    if why is not None or not recovery:
+        raise ProcessError(why or "no figures")
     del recovery["event"]
     return recovery
 
@@ -237,7 +256,10 @@ def run_recovery(
 def _recovery(recovery: dict[str, Any]) -> str:
     spells = [recovery[spell] for spell in ("before", "during", "after")]
     up, down = (
-        " -> ".join(f"{spell[way]['p50']:.1f}" for spell in spells)
+        " -> ".join(
+            "-" if spell[way]["p50"] is None else f"{spell[way]['p50']:.1f}"
+            for spell in spells
+        )
         for way in ("added_uplink_ms", "added_downlink_ms")
     )
     return (
@@ -253,13 +275,15 @@ def summarise(
     figures: list[dict[str, Any]],
     reference: list[dict[str, Any]] | None,
 ) -> dict[str, Any]:
-    """The rounds of one path as one result: medians, and the spread of the ratio."""
+    """The rounds of one path as one result: medians, and the spread of the ratio; of
+    frames and of the generator's lateness the worst round."""
     cpu = [f["cpu_ms_per_session_s"] for f in figures]
     # Round by round: both had the same neighbours on the machine.
     ratios = [
         own / other["cpu_ms_per_session_s"]
         for own, other in zip(cpu, reference or [], strict=False)
     ]
+    worst = max(figures, key=_missing_share)
     result: dict[str, Any] = {
         "leg": leg,
         "sessions": sessions,
@@ -274,10 +298,8 @@ def summarise(
         "rss_mb_per_session": round(
             statistics.median(f["rss_mb_per_session"] for f in figures), 2
         ),
-        "late_frames": max(f["late_frames"] for f in figures),
-        "frames_heard": min(f["frames_heard"] for f in figures),
-        "frames_sent": max(f["frames_sent"] for f in figures),
-        "generator": figures[-1]["generator"],
+        **{name: worst[name] for name in FRAMES},
+        "generator": max((f["generator"] for f in figures), key=_late_ms),
     }
     for name in DELAYS:
         result[name] = {
@@ -285,6 +307,15 @@ def summarise(
             for key in ("p50", "p95", "p99", "max")
         }
     return result
+
+
+def _missing_share(figures: dict[str, Any]) -> float:
+    sent, heard, late = (figures[name] for name in FRAMES)
+    return float(max(0, sent - heard) + late) / sent if sent else 1.0
+
+
+def _late_ms(generator: dict[str, Any]) -> float:
+    return generator["lateness_ms"]["p99"] or 0.0
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:

@@ -20,10 +20,12 @@ from reports.model import (
     Verdict,
     overall,
 )
-from reports.texts import number
+from reports.texts import counted, number
 
 LATE_P99_MS = 15.0
 """A generator later than this measures itself."""
+LOST_SHARE = 0.01
+"""Of the frames that were sent."""
 PATH_NAMES = {
     "lean": "ours",
     "aiortc": "aiortc's media path",
@@ -59,7 +61,10 @@ def engine_run(
         Check(name="slice", group="engine", outcome=Outcome.FAIL, words=words)
         for words in failed
     ]
-    checks += [_heard(result, is_reliable=not neighbours) for result in results]
+    checks += [
+        _heard(result, is_reliable=not neighbours and not _is_late(result))
+        for result in results
+    ]
     doubts = (*neighbours, *_doubts(results))
     blocks: list[Block] = [_cost(leg, results) for leg in legs]
     blocks += [_table(leg, results) for leg in legs]
@@ -71,14 +76,21 @@ def engine_run(
         seconds=seconds,
         machine=machine,
         revision=revision,
-        verdict=Verdict(outcome=overall(checks, doubts), words=_words(results)),
+        verdict=Verdict(outcome=overall(checks, doubts), words=_words(results, checks)),
         doubts=doubts,
         checks=tuple(checks),
         blocks=tuple(blocks),
     )
 
 
-def _words(results: Sequence[Mapping[str, Any]]) -> str:
+def _words(results: Sequence[Mapping[str, Any]], checks: Sequence[Check]) -> str:
+    """What went wrong first, then what a session costs."""
+    bad = [check for check in checks if check.outcome is Outcome.FAIL]
+    told = [f"{check.name}: {check.words}." for check in bad[:1]]
+    return " ".join([*told, _cost_words(results)])
+
+
+def _cost_words(results: Sequence[Mapping[str, Any]]) -> str:
     own = [r for r in results if r["path"] == "lean"]
     if not own:
         return "The bridge's own media path was not among what was measured."
@@ -95,24 +107,40 @@ def _heard(result: Mapping[str, Any], *, is_reliable: bool) -> Check:
     sent, heard, late = (
         result[name] for name in ("frames_sent", "frames_heard", "late_frames")
     )
-    name = f"{result['leg']}, {result['sessions']} sessions, {result['path']}"
+    name = _name(result)
     missing = max(0, sent - heard) + late
-    good = sent > 0 and missing <= 0.01 * sent
+    good = sent > 0 and missing <= LOST_SHARE * sent
     outcome = Outcome.PASS if good else Outcome.FAIL
     if not good and (result["path"] != "lean" or not is_reliable):
         # Another bridge that breaks is a finding; so is ours on a busy machine.
         outcome = Outcome.UNDECIDED
-    words = f"{heard} of {sent} frames heard, {late} late"
+    words = (
+        f"{heard} of {sent} frames heard, {late} late "
+        f"(at most {100 * LOST_SHARE:g} % lost or late)"
+    )
     return Check(name=name, group="engine", outcome=outcome, words=words)
 
 
 def _doubts(results: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
-        f"{r['leg']}, {r['sessions']} sessions, {r['path']}: the generator itself was "
-        f"{late_ms:.0f} ms late (p99)"
+        f"{_name(r)}: the generator itself was {_late_ms(r):.0f} ms late "
+        f"(p99 > {LATE_P99_MS:g})"
         for r in results
-        if (late_ms := r["generator"]["lateness_ms"]["p99"] or 0.0) > LATE_P99_MS
+        if _is_late(r)
     ]
+
+
+def _late_ms(result: Mapping[str, Any]) -> float:
+    return result["generator"]["lateness_ms"]["p99"] or 0.0
+
+
+def _is_late(result: Mapping[str, Any]) -> bool:
+    return _late_ms(result) > LATE_P99_MS
+
+
+def _name(result: Mapping[str, Any]) -> str:
+    sessions = counted(result["sessions"], "session")
+    return f"{result['leg']}, {sessions}, {result['path']}"
 
 
 def _cost(leg: str, results: Sequence[Mapping[str, Any]]) -> LoadBlock:

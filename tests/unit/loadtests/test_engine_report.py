@@ -70,6 +70,19 @@ def test_lost_frames_fail_and_a_late_generator_proves_nothing(
     assert run_of(result("lean", 5, 20.0, **changes)).verdict.outcome is outcome
 
 
+def test_late_frames_of_a_late_generator_fail_nobody() -> None:
+    late = {"late_frames": 50, "generator": {"lateness_ms": {"p99": 40.0}}}
+
+    assert run_of(result("lean", 5, 20.0, **late)).verdict.outcome is Outcome.UNDECIDED
+
+
+def test_a_check_says_what_it_asks_for() -> None:
+    (check,) = run_of(result("lean", 1, 20.0, late_frames=5)).checks
+
+    assert check.name == "datachannel, 1 session, lean"
+    assert check.words == "1000 of 1000 frames heard, 5 late (at most 1 % lost or late)"
+
+
 @pytest.mark.parametrize("changes", [{}, {"late_frames": 50}])
 def test_beside_other_programs_nothing_is_proven(changes: dict[str, Any]) -> None:
     run = run_of(result("lean", 5, 20.0, **changes), neighbours=("others",))
@@ -81,6 +94,7 @@ def test_a_slice_that_did_not_get_there_fails_the_run() -> None:
     run = run_of(result("lean", 1, 20.0), failed=("track, 5 sessions: no figures",))
 
     assert run.verdict.outcome is Outcome.FAIL
+    assert run.verdict.words.startswith("slice: track, 5 sessions: no figures. A")
     assert "track, 5 sessions: no figures" in page.render(run)
 
 
