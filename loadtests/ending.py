@@ -13,6 +13,12 @@ COULD_NOT_RUN = 2
 EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNDECIDED: 3}
 
 
+def keep(path: Path, text: str) -> None:
+    """Write what somebody asked to keep; the folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
 def end(run: Run, out: Path, *, also: Path | None = None) -> int:
     """Write the report, say what it came to and where it is.
 
@@ -25,7 +31,7 @@ def end(run: Run, out: Path, *, also: Path | None = None) -> int:
         The exit status its verdict stands for.
     """
     if also is not None:
-        also.write_text(run.to_json(), encoding="utf-8")
+        keep(also, run.to_json())
     try:
         page = folder.write(run, out)
     except NoPlotsError as exc:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loadtests.ending import COULD_NOT_RUN, EXIT_STATUS
+from loadtests.ending import COULD_NOT_RUN, EXIT_STATUS, keep
 from loadtests.engine.browser import LEGS
 from loadtests.engine.programs import (
     PATHS,

@@ -107,6 +107,8 @@ class BridgeProcess(AbstractContextManager["BridgeProcess"]):
         self._folder = tempfile.TemporaryDirectory(
             prefix="voicebridge-bench-", ignore_cleanup_errors=True
         )
+        if self._log:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
         sink = self._log.open("wb") if self._log else subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(

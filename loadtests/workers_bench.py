@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from loadtests.ending import keep
 from loadtests.engine.browser import LEGS
 from loadtests.engine.programs import Bridge, Child, cpu_s
 from loadtests.processes import ProcessError, get_json
@@ -95,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "finding": found.as_dict(),
             "runs": [run.as_dict() for run in runs],
         }
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        keep(options.json, json.dumps(result, indent=2) + "\n")
     if found.ratio is not None:
         print(
             f"{options.workers} processes carry {found.ratio:.2f} times as many as one "

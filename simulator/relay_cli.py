@@ -62,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _run_loop(_serve(args, relay, proxy, host, port))
         if args.json:
             text = json.dumps(relay.as_dict(), indent=1)
-            Path(args.json).write_text(text, encoding="utf-8")
+            path = Path(args.json)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
     except OSError as exc:
         sys.stderr.write(f"voicebridge relay: {exc}\n")
         return 1

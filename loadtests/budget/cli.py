@@ -24,6 +24,7 @@ from loadtests.budget.profile import Profile, ProfileError, names, read, read_wo
 from loadtests.budget.summary import EXIT_STATUS, BudgetFacts, figures, report
 from loadtests.budget.verdict import Translator, capacity, judge, judge_load
 from loadtests.callers.pool import PoolError
+from loadtests.ending import keep
 from loadtests.process_tree import LOOPBACK
 from loadtests.processes import ProcessError
 from reports import folder
@@ -152,7 +153,7 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> int:
     )
     text = json.dumps(figures(facts, translator), indent=2) + "\n"
     for path in (out / "budget.json", *([options.json] if options.json else [])):
-        path.write_text(text, encoding="utf-8")
+        keep(path, text)
     with suppress(
         NoPlotsError
     ):  # without matplotlib the figures are there all the same

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from loadtests.ending import keep
 from loadtests.processes import BridgeProcess, ProcessError, get_json, simulate
 from loadtests.soak.churn import SHORTEST_S, conversation
 from loadtests.soak.flatness import WARM_UP, Finding, Idle, findings
@@ -171,7 +172,7 @@ def _verdict(soak: Soak, arguments: argparse.Namespace) -> int:
             "findings": [asdict(finding) for finding in found],
             "pauses": [asdict(pause) for pause in soak.pauses],
         }
-        Path(arguments.json).write_text(json.dumps(body, indent=1) + "\n")
+        keep(Path(arguments.json), json.dumps(body, indent=1) + "\n")
     print(": ".join(filter(None, (f"soak: {verdict}", "; ".join(faults or doubts)))))
     return EXIT_STATUS[verdict]
 
