@@ -32,7 +32,7 @@ from reports.model import (
     TextBlock,
     Verdict,
 )
-from reports.texts import change_text
+from reports.texts import ABSENT, change_text
 
 OUTCOMES = {
     Change.WORSE: Outcome.FAIL,
@@ -213,7 +213,9 @@ def _headlines(rows: Sequence[ComparisonRow]) -> list[Headline]:
             found.append(
                 Headline(
                     label=row.label,
-                    value=f"{(row.change or 0) * scale:+.1f}",
+                    value=ABSENT
+                    if row.change is None
+                    else f"{row.change * scale:+.1f}",
                     unit=unit,
                     note=row.verdict.value,
                     outcome=OUTCOMES.get(row.verdict),
@@ -243,10 +245,20 @@ def conclusion(rows: Sequence[ComparisonRow]) -> tuple[Outcome, str]:
     if found[Change.CHANGED]:
         parts.append(f"Changed: {', '.join(r.label for r in found[Change.CHANGED])}.")
     if found[Change.UNDECIDED]:
-        names = ", ".join(row.label for row in found[Change.UNDECIDED])
-        parts.append(f"Not decided: {names}; the noise is larger than what matters.")
+        for is_known, why in (
+            (True, "the noise is larger than what matters"),
+            (False, "it was not measured"),
+        ):
+            rows_ = [r for r in found[Change.UNDECIDED] if is_known is _has_change(r)]
+            if rows_:
+                names = ", ".join(row.label for row in rows_)
+                parts.append(f"Not decided: {names}; {why}.")
         return Outcome.UNDECIDED, " ".join(parts)
     return Outcome.PASS, " ".join(["Nothing got worse.", *parts])
+
+
+def _has_change(row: ComparisonRow) -> bool:
+    return row.change is not None
 
 
 def _say(text: str) -> None:

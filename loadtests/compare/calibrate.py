@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loadtests.compare.judge import LEAST_ROUNDS, judge
-from loadtests.compare.rates import CPU, Rates, Trial, report, row_of
+from loadtests.compare.rates import CPU, Rates, Trial, report, row_of, size_text
 from loadtests.compare.revisions import WORK_TREE, Built, RevisionError, built
 from loadtests.compare.side import Load, Plan
 from loadtests.compare.trial import Arena
@@ -148,10 +148,9 @@ def _short(trial: Trial) -> str:
     same = row_of(trial.same, CPU)
     alarms = f"FALSE ALARM: {', '.join(trial.false_alarms)}"
     return (
-        f"CPU {100 * (cpu.change or 0):+.1f} % {cpu.verdict.value}; "
-        f"{trial.direction} {delay.change or 0:+.1f} ms {delay.verdict.value}; "
-        f"A/A CPU {100 * (same.change or 0):+.1f} %, "
-        + (alarms if trial.false_alarms else "quiet")
+        f"CPU {size_text(cpu)} {cpu.verdict.value}; "
+        f"{trial.direction} {size_text(delay)} {delay.verdict.value}; "
+        f"A/A CPU {size_text(same)}, " + (alarms if trial.false_alarms else "quiet")
     )
 
 

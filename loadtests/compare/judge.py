@@ -28,6 +28,7 @@ CONNECT_PRACTICAL_MS = 25.0
 LOST_PRACTICAL_PERCENT = 0.5
 """Of the frames: one in 200 can be heard."""
 LEAST_ROUNDS = 3
+NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +150,17 @@ def _walls(rounds: Sequence[tuple[Measured, Measured]]) -> list[ComparisonRow]:
             found = (measured.figures.get(wall.name) or {}).get(wall.key)
             return None if found is None else float(found)
 
-        row = _difference(rounds, value, wall)
-        if row is not None:
-            rows.append(row)
-    lost = _difference(
-        rounds,
-        _lost_percent,
-        Wall("lost", "frames lost or late", "", LOST_PRACTICAL_PERCENT),
-    )
-    if lost is not None:
-        rows.append(lost.model_copy(update={"unit": "%"}))
+        if any(wall.key in (m.figures.get(wall.name) or {}) for m in _sides(rounds)):
+            rows.append(_difference(rounds, value, wall))
+    if any("frames_sent" in m.figures for m in _sides(rounds)):
+        wall = Wall("lost", "frames lost or late", "", LOST_PRACTICAL_PERCENT)
+        row = _difference(rounds, _lost_percent, wall)
+        rows.append(row.model_copy(update={"unit": "%"}))
     return rows
+
+
+def _sides(rounds: Sequence[tuple[Measured, Measured]]) -> list[Measured]:
+    return [side for pair in rounds for side in pair]
 
 
 def _lost_percent(measured: Measured) -> float | None:
@@ -176,20 +177,43 @@ def _difference(
     rounds: Sequence[tuple[Measured, Measured]],
     value: Callable[[Measured], float | None],
     wall: Wall,
-) -> ComparisonRow | None:
-    base, head = [], []
-    for before, after in rounds:
-        b, h = value(before), value(after)
-        if b is not None and h is not None:
-            base.append(b)
-            head.append(h)
-    if not base:
-        return None
+) -> ComparisonRow:
+    """Of the rounds in which both sides were measured. A side that never was leaves
+    its row undecided: what nobody measured got no better, and no worse."""
+    name = f"{wall.name}.{wall.key}".rstrip(".")
+    pairs = [(value(before), value(after)) for before, after in rounds]
+    both = [(b, h) for b, h in pairs if b is not None and h is not None]
+    if not both:
+        before = [b for b, _ in pairs if b is not None]
+        after = [h for _, h in pairs if h is not None]
+        return ComparisonRow(
+            name=name,
+            label=wall.label,
+            group="wall",
+            unit="ms",
+            base=round(_middle(before), 4) if before else None,
+            head=round(_middle(after), 4) if after else None,
+            practical=wall.practical_ms,
+            verdict=Change.UNDECIDED,
+            words=_missing(bool(before), bool(after)),
+        )
+    base, head = [b for b, _ in both], [h for _, h in both]
     found = paired_difference(base, head)
     sides = (_middle(base), _middle(head))
-    name = f"{wall.name}.{wall.key}".rstrip(".")
     row = _row(name, wall.label, "ms", sides, found, wall.practical_ms, group="wall")
-    return row.model_copy(update={"relative": False})
+    words = row.words
+    if len(both) < len(pairs):
+        few = f"measured in {len(both)} of {len(pairs)} rounds"
+        words = "; ".join(filter(None, (few, words)))
+    return row.model_copy(update={"relative": False, "words": words})
+
+
+def _missing(has_base: bool, has_head: bool) -> str:
+    if has_base and has_head:
+        return f"{NOT_MEASURED} on both sides in any round"
+    if not has_base and not has_head:
+        return NOT_MEASURED
+    return f"{NOT_MEASURED} on the {'head' if has_base else 'base'}'s side"
 
 
 def _row(

@@ -26,6 +26,7 @@ from reports.model import (
     overall,
 )
 from reports.stats import wilson
+from reports.texts import ABSENT, counted
 
 UP, DOWN = "added_uplink_ms.typical", "added_downlink_ms.typical"
 CPU = "cpu"
@@ -36,9 +37,13 @@ ENOUGH_TRIALS = 20
 """With fewer a rate of 95 % cannot be told from one of 85 %."""
 
 
-def _size(row: ComparisonRow) -> str:
-    change = row.change or 0.0
-    return f"{100 * change:+.1f} %" if row.relative else f"{change:+.1f} {row.unit}"
+def size_text(row: ComparisonRow, digits: int = 1) -> str:
+    """A change by itself; a dash for what was not measured."""
+    if row.change is None:
+        return ABSENT
+    if row.relative:
+        return f"{100 * row.change:+.{digits}f} %"
+    return f"{row.change:+.{digits}f} {row.unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,9 @@ class Trial:
         """What the gate said had changed where nothing had."""
         quiet = (Change.NONE, Change.UNDECIDED)
         return [
-            f"{row.label} {_size(row)}" for row in self.same if row.verdict not in quiet
+            f"{row.label} {size_text(row)}"
+            for row in self.same
+            if row.verdict not in quiet
         ]
 
     @property
@@ -237,7 +244,7 @@ def _delay_check(rates: Rates, direction: str) -> Check:
         group="gate",
         outcome=Outcome.PASS if good else Outcome.FAIL,
         words=f"{middle:+.2f} ms measured for {rates.delay_ms:+g} ms "
-        f"(± {DELAY_TOLERANCE_MS:g} ms, {len(found)} trials, "
+        f"(± {DELAY_TOLERANCE_MS:g} ms, {counted(len(found), 'trial')}, "
         f"{min(found):+.2f} to {max(found):+.2f})",
     )
 
@@ -255,7 +262,7 @@ def _measured(rates: Rates, delays: Distribution) -> FiguresBlock:
     )
     return FiguresBlock(
         title="What was measured",
-        columns=(f"{len(rates.trials)} trials",),
+        columns=(counted(len(rates.trials), "trial"),),
         rows=tuple(
             Figure(name=name, label=label, cells=(cell,)) for name, label, cell in rows
         ),
@@ -270,9 +277,9 @@ def _trials(rates: Rates) -> TableBlock:
         rows.append(
             (
                 str(number),
-                f"{100 * (cpu.change or 0):+.1f} %: {cpu.verdict.value}",
-                f"{trial.direction} {delay.change or 0:+.2f} ms: {delay.verdict.value}",
-                f"{100 * (same.change or 0):+.1f} %",
+                f"{size_text(cpu)}: {cpu.verdict.value}",
+                f"{trial.direction} {size_text(delay, 2)}: {delay.verdict.value}",
+                size_text(same),
                 ", ".join(trial.false_alarms) or "none",
             )
         )

@@ -197,6 +197,44 @@ def test_a_comparison_is_drawn_with_every_row() -> None:
     assert len(run.checks) == len(rows)
 
 
+@pytest.mark.parametrize("broken", [0, 1], ids=["base", "head"])
+def test_a_figure_that_one_side_never_gave_is_undecided(broken: int) -> None:
+    """A head through which no marker comes has no delay: it did not get better."""
+    rounds = World(1).rounds(6)
+    for pair in rounds:
+        pair[broken].figures["added_uplink_ms"]["typical"] = None
+
+    rows = {row.name: row for row in judge(rounds, sessions=4)}
+
+    row = rows["added_uplink_ms.typical"]
+    assert (row.verdict, row.change) == (Change.UNDECIDED, None)
+    assert row.words == f"not measured on the {('base', 'head')[broken]}'s side"
+    assert (row.base, row.head)[broken] is None
+    assert conclusion(list(rows.values())) == (
+        Outcome.UNDECIDED,
+        "Not decided: way up; it was not measured.",
+    )
+    run = report(
+        list(rows.values()),
+        *(("main", "work tree"), "voicebridge compare", MACHINE, NOW),
+        n_rounds=6,
+    )
+    page.render(run)
+    (headline,) = [h for h in run.headlines if h.label == "way up"]
+    assert headline.value == "–"
+
+
+def test_a_figure_of_few_rounds_says_of_how_many() -> None:
+    rounds = World(1).rounds(6)
+    for base, head in rounds[:3]:
+        base.figures["added_uplink_ms"]["typical"] = None
+        head.figures["added_uplink_ms"]["typical"] = None
+
+    rows = {row.name: row for row in judge(rounds, sessions=4)}
+
+    assert rows["added_uplink_ms.typical"].words == "measured in 3 of 6 rounds"
+
+
 @pytest.mark.parametrize(
     "given", [["main", "--pairs", "2"], ["main", "--seconds", "1"]]
 )
@@ -303,6 +341,26 @@ def test_beside_other_programs_only_what_is_counted_can_be_worse(
     )
 
     assert run.verdict.outcome is outcome
+
+
+def test_one_trial_is_one_trial() -> None:
+    run = rates_report(trials(2), "voicebridge calibrate", MACHINE, NOW, rounds=4)
+
+    words = {c.name: c.words for c in run.checks}
+    assert "1 trial, +" in words["size of the delay, up"]
+
+
+def test_a_trial_that_measured_no_delay_is_reported_without_one() -> None:
+    rates = trials(20)
+    row = next(r for r in rates.trials[0].changed if r.name == rates.trials[0].delayed)
+    at = rates.trials[0].changed.index(row)
+    nothing = {"verdict": Change.UNDECIDED, "change": None}
+    rates.trials[0].changed[at] = row.model_copy(update=nothing)
+
+    run = rates_report(rates, "voicebridge calibrate", MACHINE, NOW, rounds=4)
+
+    (table,) = [b for b in run.blocks if b.title == "Trial by trial"]
+    assert table.rows[0][2] == "up –: undecided"
 
 
 def test_few_trials_prove_nothing_however_good() -> None:
