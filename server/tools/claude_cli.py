@@ -140,6 +140,8 @@ class ClaudeCli:
             raise ToolError(repr(exc), user_message=message) from exc
         self._process = process
         try:
+            if n_stops != self._n_stops:  # while there was no process to say it to
+                raise ToolStoppedError
             outcome = await process.work(text)
         finally:
             self._process = None

@@ -180,6 +180,32 @@ async def test_pausing_ends_the_process_and_all_it_started(
     assert "--resume" in await claude.ask("work", Follower())
 
 
+async def test_pausing_a_process_that_is_only_being_started_stops_it_too(
+    claude: ClaudeCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing would ask it to stop later, and it would do all it was asked for."""
+    starting, may_start = asyncio.Event(), asyncio.Event()
+    really_start = asyncio.create_subprocess_exec
+
+    async def start_slowly(*args: Any, **kwargs: Any) -> Any:
+        child = await really_start(*args, **kwargs)
+        starting.set()
+        await may_start.wait()
+        return child
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_slowly)
+    follower = Follower()
+    asking = asyncio.create_task(claude.ask("work", follower))
+    await starting.wait()
+
+    assert await claude.cancel() is True
+    may_start.set()
+    with pytest.raises(ToolStoppedError):
+        await asking
+
+    assert follower.said("(.+)") == "", "it was given its work all the same"
+
+
 async def test_pausing_drops_the_requests_that_wait(claude: ClaudeCli) -> None:
     follower = Follower()
     first = asyncio.create_task(claude.ask("hang", follower))
