@@ -63,6 +63,7 @@ class Recording:
         self._starting = asyncio.Lock()
         self._closed = asyncio.Event()
         self._take = 0
+        self._n_stops = 0
         self._due_s = 0.0
 
     @property
@@ -76,6 +77,7 @@ class Recording:
         Raises:
             RecordingFailedError: it cannot be done here.
         """
+        n_stops = self._n_stops
         async with self._starting:
             if self._recorder is not None or self._closed.is_set():
                 return
@@ -87,7 +89,7 @@ class Recording:
                 on_over=lambda reason: self.stop("", reason=reason),
             )
             await recorder.begin()
-            if self._closed.is_set():
+            if self._closed.is_set() or n_stops != self._n_stops:
                 recorder.stop()
                 return
             self._take = take
@@ -97,7 +99,8 @@ class Recording:
         self._source.tap = self._on_tick
 
     def stop(self, by: str, *, reason: str = "") -> None:
-        """End; does nothing while it is off."""
+        """End, also what is about to begin; does nothing while it is off."""
+        self._n_stops += 1
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return

@@ -229,6 +229,9 @@ class SessionRegistry:
     async def set_recording(self, session: Session, on: bool, *, by: str) -> None:
         """Begin or end to record; everybody in the session is told.
 
+        That it has begun the host says by itself, before it answers: somebody may have
+        ended it meanwhile.
+
         Raises:
             NotSupportedError: recording is switched off on this server.
             RecordingFailedError: there is no room or no codec for it.
@@ -241,7 +244,7 @@ class SessionRegistry:
             )
         else:
             self._host.stop_recording(session.session_id, by)
-        session.recording = on
+            session.recording = False
 
     def set_mix_minus(self, session: Session, on: bool) -> None:
         """Whether the participants hear each other."""
