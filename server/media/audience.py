@@ -114,6 +114,9 @@ class Audience:
             sdp = await client.answer(offer)
             return ClientAnswer(client_id, sdp, len(self._clients))
         except BaseException:
+            if old is not None:
+                # Its old connection has made way: it was here, and is no more.
+                self._owner.on_client_gone(client, "not reconnected")
             self.remove(client)
             raise
 
