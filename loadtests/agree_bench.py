@@ -110,6 +110,12 @@ def judge(found: Sequence[Agreement], doubts: Sequence[str]) -> tuple[Verdict, C
         f"(95 % stated; {allowed} may miss by chance)"
     )
     outcome = Outcome.PASS if n - hits <= allowed else Outcome.FAIL
+    missing = set(COMPARED) - {a.figure for a in found}
+    if missing:
+        names = ", ".join(FIGURES[name][0] for name in COMPARED if name in missing)
+        words += f"; not measured in every run: {names}"
+        if outcome is Outcome.PASS:
+            outcome = Outcome.UNDECIDED
     if not n:
         outcome, words = Outcome.UNDECIDED, "no figure was measured in every run"
     if doubts:

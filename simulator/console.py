@@ -27,8 +27,8 @@ ONLY_SOMETIMES = ("barge_in_stop_ms", "double_talk_onset_ms", "mouth_to_other_ea
 def describe(figures: dict[str, Any]) -> list[str]:
     """The summary as text, one line per figure that says something."""
     lines = [
-        f"{figures['calls']} calls, {figures['failed']} failed, "
-        f"{figures['function_calls']} function calls"
+        f"calls: {figures['calls']}, failed: {figures['failed']}, "
+        f"function calls: {figures['function_calls']}"
     ]
     for name in FIGURES:
         found = figures[name]

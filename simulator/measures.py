@@ -213,7 +213,7 @@ def failures(call: CallRecord, measures: CallMeasures) -> list[str]:
     if call.said and measures.audio_heard_s == 0:
         reasons.append("nothing was heard")
     elif call.unanswered:
-        reasons.append(f"{call.unanswered} questions were not answered")
+        reasons.append(f"questions not answered: {call.unanswered}")
     lost = [p.what for p in measures.uplink if not p.found]
     if lost:
         reasons.append(f"the model did not hear {', '.join(lost)}")

@@ -99,7 +99,8 @@ def verdict_words(
         )
         more = len(reasons) - 1
         tail = f" ({more} more finding{'s' * (more > 1)} below)" if more else ""
-        words = f"{len(failed)} of {n_calls} calls failed: {reasons[0]}{tail}."
+        what = f"{len(failed)} of {n_calls} calls" if n_calls != 1 else "The call"
+        words = f"{what} failed: {reasons[0]}{tail}."
         if not any(check.outcome is Outcome.FAIL for check in checks):
             words += " That may be the machine's doing, which did not keep time."
         return words
@@ -111,12 +112,19 @@ def verdict_words(
     what = f"{n_calls} calls were" if n_calls != 1 else "The call was"
     network = loads[0].network
     over = f" over the network “{network}”" if network else ""
-    words = f"{what} answered and heard in full{over}{ending}."
-    if n_calls > 1:
-        words = f"All {words}"
-    if network:
-        words = words.replace("heard in full", "heard")
-    return words
+    heard = f"heard{_unmeasured(loads)}" if network is None else "heard"
+    words = f"{what} answered and {heard}{over}{ending}."
+    return f"All {words}" if n_calls > 1 else words
+
+
+def _unmeasured(loads: Sequence[CallsAtLoad]) -> str:
+    """Whether all of it was heard, as far as anybody knows."""
+    for load in loads:
+        gaps = load.summary.get("gaps_ms") or {}
+        if gaps.get("p95") is None:
+            why = f" ({gaps['reason']})" if gaps.get("reason") else ""
+            return f", but not held against what was said{why}"
+    return " in full"
 
 
 def _ways(loads: Sequence[CallsAtLoad]) -> str:

@@ -68,6 +68,17 @@ def test_a_figure_that_one_run_lacks_is_left_out() -> None:
     assert "mouth_to_ear_ms" not in [a.figure for a in agreements(made)]
 
 
+def test_what_one_run_did_not_measure_is_named_and_not_taken_for_agreement() -> None:
+    made = runs(0, 0, 0)
+    for call in made[1].calls:
+        del call["samples"]["mouth_to_ear_ms"]
+
+    verdict, check = judge(agreements(made), ())
+
+    assert verdict.outcome is Outcome.UNDECIDED
+    assert check.words.endswith("; not measured in every run: mouth to ear")
+
+
 def test_without_any_figure_nothing_is_decided() -> None:
     assert outcome([]) is Outcome.UNDECIDED
 

@@ -45,11 +45,11 @@ def test_every_measure_and_step_of_a_good_call_is_an_event() -> None:
 
 
 def test_a_failed_call_is_a_failure_with_its_reasons() -> None:
-    (call,) = rows(failures=["nothing was heard", "2 questions were not answered"])[
+    (call,) = rows(failures=["nothing was heard", "questions not answered: 2"])[
         "call"
     ]
 
-    assert str(call.exception) == "nothing was heard; 2 questions were not answered"
+    assert str(call.exception) == "nothing was heard; questions not answered: 2"
 
 
 def test_a_doubtful_call_is_named_but_neither_passed_nor_mixed_with_others() -> None:

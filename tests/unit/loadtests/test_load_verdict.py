@@ -133,19 +133,19 @@ def test_a_reason_keeps_its_figures_however_often_it_came() -> None:
 
 
 def test_a_reason_that_came_once_is_told_as_it_was() -> None:
-    found = tally({}, {"failures": ["2 questions were not answered"]})
+    found = tally({}, {"failures": ["questions not answered: 2"]})
 
     verdict, _ = judge(found, LIMITS)
 
-    assert verdict.words.endswith(": 2 questions were not answered, 1 call")
+    assert verdict.words.endswith(": questions not answered: 2, 1 call")
 
 
 def test_reasons_that_differ_in_numbers_only_are_one() -> None:
     found = tally(
-        *({"failures": [f"{n} questions were not answered"]} for n in (1, 2, 3))
+        *({"failures": [f"questions not answered: {n}"]} for n in (1, 2, 3))
     )
 
-    assert found.failures == {"… questions were not answered": 3}
+    assert found.failures == {"questions not answered: …": 3}
 
 
 def test_the_number_of_reasons_is_bounded() -> None:

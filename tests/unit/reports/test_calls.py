@@ -56,6 +56,23 @@ def test_good_calls_are_good_in_words_with_what_the_way_takes() -> None:
     page.render(run)
 
 
+def test_what_was_not_measured_is_not_said_to_be_whole() -> None:
+    """Without the model's recording nobody knows what was missing at the ear."""
+    nothing = {"n": 0, "p50": None, "p95": None, "reason": "the model is no fake"}
+    run = run_of(call_line(0), summary_line(gaps_ms=nothing))
+
+    assert run.verdict.words.startswith(
+        "The call was answered and heard, but not held against what was said (the "
+        "model is no fake)"
+    )
+
+
+def test_one_of_one_call_is_no_plural() -> None:
+    run = run_of(call_line(0, ok=False, failures=["deaf"]), summary_line(calls=1))
+
+    assert run.verdict.words == "The call failed: deaf."
+
+
 def test_a_failed_call_fails_the_run_with_its_reason() -> None:
     failed = call_line(1, ok=False, failures=["the model did not hear hello"])
 
@@ -202,7 +219,7 @@ def test_the_verdict_names_what_is_wrong_before_what_came_of_it() -> None:
     run = run_of(failed, summary_line(failed=1))
 
     assert run.verdict.words == (
-        "1 of 1 calls failed: downlink runs at half speed (1 more finding below)."
+        "The call failed: downlink runs at half speed (1 more finding below)."
     )
 
 

@@ -65,7 +65,7 @@ def test_a_run_is_told_in_lines() -> None:
 
     lines = describe(figures | rest | {"server_cpu_ms_per_session_s": 33.3})
 
-    assert lines[0] == "1 calls, 0 failed, 2 function calls"
+    assert lines[0] == "calls: 1, failed: 0, function calls: 2"
     assert any("connect_ms" in line and "12.50" in line for line in lines)
     assert any("gaps_ms" in line and "no fake" in line for line in lines)
     assert not any("barge_in" in line for line in lines)

@@ -107,7 +107,7 @@ def test_a_question_nobody_answered_fails_the_call() -> None:
     call, model = KnownCall().record()
     call.unanswered = 1
 
-    assert failures(call, measure(call, model)) == ["1 questions were not answered"]
+    assert failures(call, measure(call, model)) == ["questions not answered: 1"]
 
 
 def test_an_answer_under_way_when_we_hang_up_is_judged_as_far_as_it_got() -> None:
