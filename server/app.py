@@ -338,11 +338,14 @@ class _Bridge:
         return [pid for pid in pids if pid is not None and pid != os.getpid()]
 
     def _emit(self, event: HostEvent) -> None:
-        self.measurements.on_host_event(event)
-        if self._chronicle is not None:
-            self._chronicle.on_host_event(event)
-        if self.registry is not None:
-            self.registry.on_host_event(event)
+        for listener in (self.measurements, self._chronicle, self.registry):
+            try:
+                if listener is not None:
+                    listener.on_host_event(event)
+            except Exception:
+                # A bug up here must not end the media process that told it, with
+                # every call in it, nor keep anything from the others.
+                logger.exception("%s was not taken", type(event).__name__)
 
     def began(self, session: Session) -> None:
         """From the registry: a session is being opened."""

@@ -246,6 +246,11 @@ def _int(fields: Fields, key: str) -> int:
     return int(value)
 
 
+def _count(fields: Fields, key: str) -> int:
+    """A number of things, of which there are never fewer than none."""
+    return max(0, _int(fields, key))
+
+
 def _map(fields: Fields, key: str) -> Fields:
     value = fields.get(key)
     return value if isinstance(value, dict) else {}
@@ -278,17 +283,18 @@ def _usage(fields: Fields) -> Usage | None:
     made = _map(fields, "output_token_details")
     if not given and not made:
         # Without details everything counts as what costs most.
-        n_in, n_out = _int(fields, "input_tokens"), _int(fields, "output_tokens")
+        n_in = _count(fields, "input_tokens")
+        n_out = _count(fields, "output_tokens")
         return Usage(audio_in=n_in, audio_out=n_out)
     return Usage(
-        text_in=_int(given, "text_tokens"),
-        audio_in=_int(given, "audio_tokens"),
-        image_in=_int(given, "image_tokens"),
-        cached_text_in=_int(cached, "text_tokens"),
-        cached_audio_in=_int(cached, "audio_tokens"),
-        cached_image_in=_int(cached, "image_tokens"),
-        text_out=_int(made, "text_tokens"),
-        audio_out=_int(made, "audio_tokens"),
+        text_in=_count(given, "text_tokens"),
+        audio_in=_count(given, "audio_tokens"),
+        image_in=_count(given, "image_tokens"),
+        cached_text_in=_count(cached, "text_tokens"),
+        cached_audio_in=_count(cached, "audio_tokens"),
+        cached_image_in=_count(cached, "image_tokens"),
+        text_out=_count(made, "text_tokens"),
+        audio_out=_count(made, "audio_tokens"),
     )
 
 
