@@ -59,6 +59,12 @@ def _ports(value: str | None) -> str | None:
     return value
 
 
+def _networks(value: str) -> str:
+    for part in _split(value):
+        ipaddress.ip_network(part, strict=False)
+    return value
+
+
 def _keys(value: SecretStr | None) -> SecretStr | None:
     try:
         KeyRing(key_entries(value))
@@ -104,6 +110,8 @@ Policies = Annotated[Mapping[str, Policy], NoDecode, BeforeValidator(_policies)]
 """`tool=allow|confirm|deny`, comma separated."""
 Ports = Annotated[str | None, AfterValidator(_ports)]
 """`first-last`."""
+Networks = Annotated[str, AfterValidator(_networks)]
+"""Addresses or networks, comma separated."""
 Keys = Annotated[SecretStr | None, AfterValidator(_keys)]
 """`owner:key`, comma separated."""
 SigningSecret = Annotated[SecretStr | None, AfterValidator(_secret)]

@@ -19,6 +19,7 @@ from server.setting_values import (
     Addresses,
     Command,
     Keys,
+    Networks,
     Origin,
     Origins,
     PermissionRules,
@@ -90,7 +91,7 @@ class Settings(BaseSettings):
     invitation_ttl_s: Seconds = 3_600.0
     allowed_origins: Origins = ()
     """Pages of other sites that may use the API, comma separated."""
-    trusted_proxies: str = "127.0.0.1,::1"
+    trusted_proxies: Networks = "127.0.0.1,::1"
     """Whose `X-Forwarded-For` is believed, comma separated addresses or networks."""
     public_url: Origin | None = None
     """Where browsers find this server, for the links of invitations; by default the

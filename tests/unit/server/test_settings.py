@@ -17,6 +17,13 @@ INSTRUMENTS = tuple(
 """What tests, load and reports read; the server does not."""
 
 
+@pytest.mark.parametrize("bad", ["proxy.example", "10.0.0.0/33", "*"])
+def test_a_proxy_is_an_address_or_a_network(bad: str) -> None:
+    """Told in one line, before anything is started."""
+    with pytest.raises(StartError, match="VOICEBRIDGE_TRUSTED_PROXIES"):
+        load_settings(None, trusted_proxies=f"127.0.0.1, {bad}")
+
+
 def test_the_defaults_need_nothing() -> None:
     settings = load_settings(env_file=None)
 
