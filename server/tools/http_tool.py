@@ -46,6 +46,8 @@ def http_tool(
                 params=_query(rest) if as_query and rest else None,
                 json=None if as_query else rest,
                 allow_redirects=False,  # they could lead anywhere, with our headers
+                # Who runs the tool keeps its time; aiohttp would give up by itself.
+                timeout=aiohttp.ClientTimeout(total=None),
             ) as response:
                 body = await _read(response)
         except (aiohttp.ClientError, OSError, ValueError) as exc:

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from server.errors import ToolError
 from server.tools.config import HttpToolConfig
 from server.tools.http_tool import MAX_BODY_BYTES, http_tool
+from tests.support.waiting import eventually
 
 PARAMETERS = {
     "type": "object",
@@ -28,6 +29,7 @@ class Service:
         self.url = ""
         self.requests: list[dict[str, Any]] = []
         self.sent_bytes = 0
+        self.gate = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(
@@ -47,6 +49,8 @@ class Service:
                 return web.Response(status=302, headers={"Location": "/json"})
             case "slow":
                 await asyncio.sleep(30)
+            case "gated":
+                await self.gate.wait()
             case "endless":
                 response = web.StreamResponse()
                 await response.prepare(request)
@@ -69,11 +73,16 @@ async def service() -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def tool_at(url: str, **options: Any) -> AsyncIterator[Any]:
+async def tool_at(
+    url: str, *, client_total_s: float = 300.0, **options: Any
+) -> AsyncIterator[Any]:
     config = HttpToolConfig(
         name="light", description="x", url=url, parameters=PARAMETERS, **options
     )
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
+    async with aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=client_total_s),
+    ) as client:
         tool = http_tool(config, client, timeout_s=5)
 
         async def call(**arguments: Any) -> str:
@@ -98,6 +107,18 @@ async def test_arguments_go_into_the_path_and_the_body(
     assert request["path"] == "/lights/a%2Fb%20c%3F"
     assert request["auth"] == "Bearer s3cret"
     assert json.loads(request["body"]) == {"on": True}
+
+
+async def test_the_time_of_the_tool_counts_and_not_that_of_the_client(
+    service: Service,
+) -> None:
+    """aiohttp's own is five minutes, whatever `timeout_s` says."""
+    async with tool_at(f"{service.url}/gated", client_total_s=1e-3) as call:
+        asking = asyncio.create_task(call())
+        await eventually(lambda: bool(service.requests) or asking.done())
+        service.gate.set()
+
+        assert await asking == "plain words"
 
 
 async def test_arguments_of_a_get_go_into_the_query(service: Service) -> None:
