@@ -35,6 +35,7 @@ from fake_openai.session.core import RealtimeSession
 from fake_openai.session.options import SessionOptions
 from fake_openai.session.requests import RecogniseRequest
 from fake_openai.settings import FakeSettings
+from fake_openai.speech.protocols import Recognition
 from fake_openai.speech_parts import SpeechParts
 from fake_openai.tape import MemoryBudget
 from fake_openai.tasks import TaskOwner
@@ -293,9 +294,14 @@ class FakeServer:
     async def _recognise(self, call: Call, request: RecogniseRequest) -> None:
         """In a thread: 5 to 100 ms on the loop would make all calls late."""
         loop = asyncio.get_running_loop()
-        heard = await loop.run_in_executor(
-            self._ears, self.speech.recogniser.recognise, request.pcm
-        )
+        try:
+            heard = await loop.run_in_executor(
+                self._ears, self.speech.recogniser.recognise, request.pcm
+            )
+        except Exception:
+            # Whatever it was: a turn whose words never come blocks all that follow.
+            logger.exception("the recogniser failed")
+            heard = Recognition.failure()
         call.recognised(request.item_id, heard)
 
     def _on_end(self, call: Call, reason: str) -> None:

@@ -64,7 +64,7 @@ class Conversation:
         self._order.insert(index, item.id)
         if fresh:
             self._fresh.append(item.id)
-        self._forget_oldest()
+        self._forget_oldest(item.id)
         if item.audio:
             self.limit_audio()
 
@@ -119,6 +119,8 @@ class Conversation:
             )
         return self._order.index(after) + 1
 
-    def _forget_oldest(self) -> None:
+    def _forget_oldest(self, newest_id: str) -> None:
+        """Never the newest, which may have been put first."""
         while len(self._order) > self._max_items:
-            self.remove(self._order[0])
+            first, second = self._order[0], self._order[1]
+            self.remove(second if first == newest_id else first)

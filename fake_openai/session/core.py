@@ -203,7 +203,7 @@ class RealtimeSession:
         except UndecodableEventError as refused:
             self._refuse(refused.problem, refused.event_id, source)
             return
-        if event.type == "response.create":
+        if event.type == "response.create" or self._cancels_what_waits(event):
             self._microphone.when_understood(lambda: self._perform(event, source))
         else:
             self._perform(event, source)
@@ -284,6 +284,15 @@ class RealtimeSession:
             if self._outbox.closed:
                 self._agenda.clear()
         self._outbox.now_s = target_s
+
+    def _cancels_what_waits(self, event: ClientEvent) -> bool:
+        """A response that waits for words is under way, as far as a client knows."""
+        return (
+            event.type == "response.cancel"
+            and not event.body.get("response_id")
+            and self._responses.active is None
+            and self._microphone.has_waiting_actions
+        )
 
     def _perform(self, event: ClientEvent, source: str) -> None:
         try:

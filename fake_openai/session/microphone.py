@@ -153,6 +153,11 @@ class Microphone:
             for action in actions:
                 action()
 
+    @property
+    def has_waiting_actions(self) -> bool:
+        """Whether something is to be done once all has been recognised."""
+        return bool(self._once_understood)
+
     def when_understood(self, action: Callable[[], None]) -> None:
         """Do it now, or as soon as everything committed has been recognised."""
         if self._waiting:

@@ -277,6 +277,21 @@ def test_the_input_buffer_is_bounded() -> None:
     assert stage.ears.heard[0].size == 2 * 24_000
 
 
+def test_an_item_put_first_into_a_full_conversation_stays_there() -> None:
+    stage = Stage(options=SessionOptions(max_items=3))
+    for name in "abc":
+        stage.type_text("hi", id=name)
+    stage.forget()
+
+    item = {"type": "message", "role": "system", "content": [], "id": "first"}
+    stage.send("conversation.item.create", item=item, previous_item_id="root")
+
+    assert stage.types == ["conversation.item.added", "conversation.item.done"]
+    assert stage.last("conversation.item.done")["previous_item_id"] is None
+    stage.send("conversation.item.retrieve", item_id="a")
+    assert stage.types[-1] == "error"
+
+
 def test_the_conversation_is_bounded() -> None:
     stage = Stage(options=SessionOptions(max_items=3))
     for name in "abcde":

@@ -300,6 +300,35 @@ def test_a_refusal_that_had_to_wait_still_names_its_event() -> None:
     assert stage.error["event_id"] == "second"
 
 
+@pytest.mark.parametrize("kind", ["client", "sideband"])
+def test_a_response_that_had_to_wait_can_be_cancelled_meanwhile(kind: str) -> None:
+    """The service begins it at once: to the client it is active."""
+    stage = Stage(options=SessionOptions(recognise="deferred"))
+    stage.turn_detection()
+    stage.speak(500)
+    stage.send("input_audio_buffer.commit")
+    stage.send("response.create")
+    stage.forget()
+    stage.send_text('{"type": "response.cancel", "event_id": "stop"}', kind)
+
+    words = Recognition.unrecognised()
+    stage.session.recognised(stage.requests[0].item_id, words, stage.now_s)
+    stage.wait(1)
+
+    assert "error" not in stage.types
+    assert stage.last("response.done")["response"]["status"] == "cancelled"
+
+
+def test_with_nothing_to_cancel_that_is_said_at_once() -> None:
+    stage = Stage(options=SessionOptions(recognise="deferred"))
+    stage.turn_detection()
+    stage.speak(500)
+    stage.send("input_audio_buffer.commit")
+    stage.send("response.cancel")
+
+    assert stage.error["code"] == "response_cancel_not_active"
+
+
 def test_audio_in_an_item_is_recognised_later_too() -> None:
     stage = Stage(
         "rules: [{on: {utterance: hello}, say: hi}]",
