@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, TextIO
 
 import psutil
@@ -157,7 +158,10 @@ class _Calls:
                 message = json.loads(line)
                 if "call" in message and len(self._running) < MAX_CALLS:
                     number = message["call"]
-                    self._running[number] = tasks.create_task(self._call(message))
+                    begun = tasks.create_task(self._call(message))
+                    self._running[number] = begun
+                    # Not at its own end: one taken back at once never begins.
+                    begun.add_done_callback(partial(self._forget, number))
                 elif "call" in message:
                     self._result(message["call"], "Too many calls at once.", True)
                 elif "cancel" in message:
@@ -166,7 +170,7 @@ class _Calls:
                         task.cancel()
                 elif "ping" in message:
                     self._emit({"pong": message["ping"]})
-            for task in self._running.values():
+            for task in list(self._running.values()):
                 task.cancel()
 
     async def _call(self, message: Mapping[str, Any]) -> None:
@@ -184,8 +188,9 @@ class _Calls:
         except Exception as exc:  # noqa: BLE001
             # Whatever a stranger's server did: it is the end of this call only.
             self._result(number, _why(exc), True)
-        finally:
-            del self._running[number]
+
+    def _forget(self, number: int, _: asyncio.Task[None]) -> None:
+        self._running.pop(number, None)
 
     def _result(self, number: int, text: str, is_error: bool) -> None:
         self._emit(

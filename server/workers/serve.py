@@ -7,6 +7,8 @@ import asyncio
 import gc
 import logging
 import socket
+from collections.abc import Awaitable, Callable
+from functools import partial as bind
 from typing import Any
 
 from server.errors import BridgeError
@@ -79,7 +81,7 @@ class _Front:
                     await asyncio.wait({running})
                     reporting.cancel()
                     self._lag.stop()
-                    for task in self._calls.values():
+                    for task in list(self._calls.values()):
                         task.cancel()
 
     def _emit(self, event: HostEvent) -> None:
@@ -110,14 +112,26 @@ class _Front:
                 command(*args, **kwargs)
                 continue
             number = frame["id"]
-            self._calls[number] = tasks.create_task(
-                self._answer(number, method, command(*args, **kwargs)),
+            task = self._calls[number] = tasks.create_task(
+                self._answer(number, method, command, args, kwargs),
                 name=f"command {method.name}",
             )
+            # Not at its own end: one that is taken back at once never begins.
+            task.add_done_callback(bind(self._forget, number))
 
-    async def _answer(self, number: int, method: codec.Method, result: Any) -> None:
+    def _forget(self, number: int, _: asyncio.Task[None]) -> None:
+        self._calls.pop(number, None)
+
+    async def _answer(
+        self,
+        number: int,
+        method: codec.Method,
+        command: Callable[..., Awaitable[Any]],
+        args: list[Any],
+        kwargs: codec.Frame,
+    ) -> None:
         try:
-            value = method.encode_result(await result)
+            value = method.encode_result(await command(*args, **kwargs))
             self._send({"id": number, "result": value})
         except BridgeError as exc:
             self._send({"id": number, "error": codec.encode_error(exc)})
@@ -126,8 +140,6 @@ class _Front:
             logger.exception("command %s broke", method.name)
             error = codec.encode_error(BridgeError(repr(exc)))
             self._send({"id": number, "error": error})
-        finally:
-            del self._calls[number]
 
     async def _report(self, host: MediaHost) -> None:
         tidy = IdleTidy()
