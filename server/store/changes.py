@@ -205,8 +205,16 @@ class Changes:
         }
         await self._execute(upsert(self._engines.write.dialect.name, memories, row))
 
-    async def mark_interrupted(self, nodes: Collection[str], boot: str) -> int:
+    async def mark_interrupted(
+        self, nodes: Collection[str], boot: str, *, before_ms: int
+    ) -> int:
         """Sessions of these nodes that another boot left live are over.
+
+        Args:
+            nodes: slots whose process was gone.
+            boot: our own.
+            before_ms: when they were found so. What began later is alive: somebody
+                has taken such a slot since.
 
         Returns:
             How many there were.
@@ -218,6 +226,7 @@ class Changes:
             update(sessions)
             .where(sessions.c.node.in_(nodes))
             .where(sessions.c.boot != boot)
+            .where(sessions.c.started_at_ms < before_ms)
             .where(sessions.c.state.not_in(OVER))
             .values(
                 state="interrupted",

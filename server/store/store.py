@@ -86,6 +86,7 @@ class Store:
             engines, self.writer, self.hub, place.recordings_dir, now_ms=now_ms
         )
         self._engines = engines
+        self._began_ms = now_ms()
         self._retention = (
             Retention(
                 engines, place.recordings_dir, config.retention_days, now_ms=now_ms
@@ -142,7 +143,9 @@ class Store:
         # First what it had to say itself: a session may have ended well.
         await self.writer.flush(TIDY_TIMEOUT_S)
         nodes = (self.place.node, *self.place.left_behind)
-        marked = await self.changes.mark_interrupted(nodes, self.place.boot)
+        marked = await self.changes.mark_interrupted(
+            nodes, self.place.boot, before_ms=self._began_ms
+        )
         if marked:
             logger.warning("%d sessions of an earlier run were interrupted", marked)
 

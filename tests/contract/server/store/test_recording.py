@@ -12,7 +12,7 @@ from sqlalchemy import text
 from server.store.engine import make_engines, parse_url
 from server.store.migrate import HEAD, current
 from server.store.records import ClientRecord, SessionRecord, UsageRecord, event
-from server.store.store import Store, StoreConfig, open_store
+from server.store.store import Store, StoreConfig, now_ms, open_store
 from tests.support.stores import said
 
 FLUSH_S = 10.0
@@ -207,6 +207,27 @@ async def test_over_is_over_whatever_comes_late(store: Store) -> None:
     assert (found["voice"], found["agent_name"]) == ("marin", "Ada")
     [client] = found["clients"]
     assert (client["name"], client["leave_reason"]) == ("Ada", "bye")
+
+
+async def test_what_began_after_us_in_a_slot_we_found_empty_is_not_over(
+    store: Store,
+) -> None:
+    """Its process has claimed the slot since: two servers that start together."""
+    place = dataclasses.replace(store.place, left_behind=("m/1",))
+    store.place = place
+    began_ms = now_ms()
+    for session_id, at_ms in (("left behind", began_ms - 60_000), ("new", began_ms)):
+        store.writer.record(
+            SessionRecord(session_id, "ada", "c1", "live", at_ms, "m/1", "another boot")
+        )
+
+    await store.tidy()
+
+    found = await store.queries.sessions("ada", "c1")
+    assert {s["session_id"]: s["state"] for s in found} == {
+        "left behind": "interrupted",
+        "new": "live",
+    }
 
 
 async def test_usage_is_counted_once_per_response(store: Store) -> None:
