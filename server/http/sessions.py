@@ -9,7 +9,7 @@ import segno
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from server.auth.principal import AnyPrincipal, ApiPrincipal
+from server.auth.principal import AnyPrincipal, ApiPrincipal, Principal
 from server.errors import ForbiddenError, InvalidRequestError
 from server.http.answers import body, errors
 from server.http.body import read_json
@@ -272,9 +272,20 @@ async def switch_recording(
 ) -> RecordingState:
     """Record the session, or stop it; everybody in it is told."""
     switch = await read_json(request, RecordingSwitch)
-    by = session.name_of(principal.client_id) or principal.owner
+    by = who_asks(session, principal)
     await registry.set_recording(session, switch.on, by=by)
     return RecordingState(recording=session.recording)
+
+
+def who_asks(session: Session, principal: Principal) -> str:
+    """The name under which people are told who did something.
+
+    A browser that brings the token of its seat has the name it has there, if any; all
+    other credentials are the owner's, whoever holds them.
+    """
+    if principal.client_id is None:
+        return principal.owner
+    return session.name_of(principal.client_id) or "a participant"
 
 
 def _qr_svg(text: str) -> str:
