@@ -96,7 +96,7 @@ async def test_arguments_go_into_the_path_and_the_body(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIGHTS_TOKEN", "s3cret")
-    options = {
+    options: dict[str, Any] = {
         "method": "POST",
         "headers": {"Authorization": "Bearer ${env:LIGHTS_TOKEN}"},
     }
