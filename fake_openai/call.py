@@ -121,6 +121,8 @@ class Call:
     def detach(self, name: str) -> None:
         """A sideband went away; the call goes on."""
         self._connections.pop(name, None)
+        if self._session is not None:
+            self._session.detach(name)
 
     def receive(self, message: str | bytes, source: str = CLIENT) -> None:
         """One client event from a connection."""

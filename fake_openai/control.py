@@ -163,7 +163,7 @@ async def inject(request: web.Request) -> web.Response:
     if not isinstance(event, dict) or not isinstance(event.get("type"), str):
         raise ApiError(400, "'event' must be an object with a 'type'.", param="event")
     if call.state != "live":
-        raise ApiError(409, "The call is not live.", code="call_not_live")
+        raise _not_live()
     call.inject(event)
     return web.json_response({"status": "sent"})
 
@@ -172,6 +172,8 @@ async def call_fault(request: web.Request) -> web.Response:
     """POST calls/{id}/fault {...}: arm a fault in one live call."""
     _, call = _call(request)
     fault = _read_fault(await json_body(request))
+    if call.state == "ended":
+        raise _not_live()
     call.add_fault(fault)
     return web.json_response({"status": "armed", "fault": fault.model_dump()})
 
@@ -214,6 +216,10 @@ def _call(request: web.Request) -> tuple[FakeServer, Call]:
     if call is None:
         raise ApiError(404, "No such call.", code="call_id_not_found")
     return server, call
+
+
+def _not_live() -> ApiError:
+    return ApiError(409, "The call is not live.", code="call_not_live")
 
 
 def _read_fault(value: object) -> Fault:

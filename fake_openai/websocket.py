@@ -73,9 +73,11 @@ async def realtime(request: web.Request) -> web.StreamResponse:
     dialect = BetaDialect() if _asks_for_beta(request) else None
     connection = SocketConnection(request, socket, dialect)
     call.connect(connection)
-    call.begin()
-    await _serve(socket, connection, call, CLIENT)
-    call.end(f"client_closed_{socket.close_code or 1006}")
+    try:
+        call.begin()
+        await _serve(socket, connection, call, CLIENT)
+    finally:
+        call.end(f"client_closed_{socket.close_code or 1006}")
     return socket
 
 
@@ -110,8 +112,10 @@ async def _sideband(
         return await _refuse(socket, refusal)
     connection = SocketConnection(request, socket)
     name = call.attach(connection)
-    await _serve(socket, connection, call, name)
-    call.detach(name)
+    try:
+        await _serve(socket, connection, call, name)
+    finally:
+        call.detach(name)
     return socket
 
 
@@ -128,8 +132,6 @@ async def _serve(
                     data = connection.dialect.incoming(data)
                 call.receive(data, name)
     finally:
-        if not socket.closed:
-            connection.close(1000, "")
         connection.close(1000, "")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):

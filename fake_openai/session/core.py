@@ -140,6 +140,11 @@ class RealtimeSession:
         return "playing" if self._parts.playout.is_playing else "listening"
 
     @property
+    def sidebands(self) -> tuple[str, ...]:
+        """Further connections that are there now, oldest first."""
+        return tuple(self._parts.sidebands)
+
+    @property
     def noise_floor_dbfs(self) -> float:
         """Level of the microphone's background as the turn detection sees it."""
         return self._microphone.noise_floor_dbfs

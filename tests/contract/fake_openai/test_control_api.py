@@ -132,6 +132,20 @@ async def test_a_fault_forced_in_a_running_call_strikes(fake: RunningFake) -> No
     assert done["response"]["status"] == "failed"
 
 
+async def test_a_fault_in_a_call_that_is_over_is_refused(fake: RunningFake) -> None:
+    async with calling(fake.base_url) as call:
+        path = f"/calls/{call.call_id}"
+        async with (
+            aiohttp.ClientSession() as http,
+            http.delete(f"{fake.url}/fake/v1{path}") as response,
+        ):
+            assert response.status == 200
+        fault = {"at": "session", "do": "expire"}
+        status, body = await post(fake, f"{path}/fault", fault)
+
+    assert (status, body["error"]["code"]) == (409, "call_not_live")
+
+
 async def test_a_fault_that_cannot_be_is_refused_with_the_reason(
     fake: RunningFake,
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 from fake_openai.app import RunningFake
 from tests.support.realtime_caller import WAIT_S, calling
 from tests.support.realtime_socket import connected, until
+from tests.support.waiting import eventually
 
 
 async def test_an_unknown_call_id_fails_the_upgrade_with_404(fake: RunningFake) -> None:
@@ -78,3 +79,30 @@ async def test_hanging_up_closes_the_sideband(fake: RunningFake) -> None:
         end = await sideband.receive(timeout=WAIT_S)
 
     assert end.type is aiohttp.WSMsgType.CLOSE
+
+
+async def test_a_sideband_that_left_is_not_sent_anything_any_more(
+    fake: RunningFake,
+) -> None:
+    async with calling(fake.base_url) as call:
+        live = fake.server.calls[call.call_id]
+        async with connected(fake, f"?call_id={call.call_id}") as sideband:
+            await until(sideband, "session.created")
+            assert live.session.sidebands == ("sideband-1",)
+        await eventually(lambda: live.session.sidebands == ())
+
+
+async def test_a_call_that_breaks_the_fake_is_over(
+    fake: RunningFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever broke: nobody else would end it, and it counts against the limit."""
+
+    def break_down(*args: object, **more: object) -> None:
+        raise ZeroDivisionError("a defect of the fake")
+
+    async with connected(fake, "?model=gpt-realtime") as socket:
+        await until(socket, "session.created")
+        (call,) = fake.server.live_calls
+        monkeypatch.setattr(call, "receive", break_down)
+        await socket.send_json({"type": "response.create"})
+        await eventually(lambda: call.state == "ended")
