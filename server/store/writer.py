@@ -1,34 +1,29 @@
 """Records on their way from a call to the database, off the audio path.
 
 `record` only appends to memory. One task writes batches; another moves what waits too
-long, or piles up, into the spill file, from where it is written later in the same
-order. Whoever wants to know waits in `store` until the record is safe: committed, or
-fsynced in the spill file.
+long, or piles up, into the spill file (see `Overflow`), from where it is written later
+in the same order. Whoever wants to know waits in `store` until the record is safe:
+committed, or fsynced in the spill file.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial as bind
-from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.errors import InvalidRequestError, StartError, StoreUnavailableError
-from server.store.buffer import Buffer
 from server.store.database import Written
 from server.store.delivery import Delivery, Sink
 from server.store.events import StoredEvent
 from server.store.figures import WriterCounters, WriterLimits
+from server.store.memory import Memory
+from server.store.overflow import Overflow, wait_and_clear
 from server.store.receipts import Receipt, Receipts
 from server.store.records import EventRecord, Record
 from server.store.spill import Spill
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 class Writer:
@@ -43,7 +38,6 @@ class Writer:
         limits: WriterLimits | None = None,
     ) -> None:
         self._sink = sink
-        self._spill = spill
         self._publish = publish
         self._limits = limits or WriterLimits()
         self._delivery = Delivery(
@@ -53,24 +47,19 @@ class Writer:
             timeout_s=self._limits.batch_timeout_s,
         )
         self._loop = asyncio.get_running_loop()
-        self._buffer = Buffer(self._limits.buffer)
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="spill")
-        self._spill_lock = asyncio.Lock()
-        self._in_flight: list[Record] = []
-        """Taken from memory, not yet known to be anywhere else."""
-        self._in_flight_since_s = 0.0
-        self._moving: list[Record] = []
-        """Taken from memory, on their way into the spill file."""
+        self._memory = Memory(self._limits.buffer)
+        self._buffer = self._memory.buffer
+        self._overflow = Overflow(
+            self._memory, spill, limits=self._limits, spilled=self._spilled
+        )
         self._receipts = Receipts()
         self._idle_waiters: list[asyncio.Future[None]] = []
         self._drain_wake = asyncio.Event()
-        self._spill_wake = asyncio.Event()
         self._is_stopping = False
         self._is_prepared = False
         self._is_doubtful = False
         """What is in memory may be in the database already."""
         self._retry_s = 0.0
-        self._disk_failed = False
         self.counters = WriterCounters()
         self.is_well = False
         """The last thing the database was asked for, it did."""
@@ -83,7 +72,7 @@ class Writer:
     @property
     def n_waiting(self) -> int:
         """Records in memory."""
-        return len(self._buffer) + len(self._in_flight) + len(self._moving)
+        return len(self._memory)
 
     @property
     def coalesced(self) -> int:
@@ -93,12 +82,12 @@ class Writer:
     @property
     def disk_failed(self) -> bool:
         """The spill file could not be written when it was needed last."""
-        return self._disk_failed
+        return self._overflow.has_failed
 
     @property
     def has_backlog(self) -> bool:
         """Records wait in the spill file."""
-        return not self._spill.is_empty
+        return not self._overflow.is_empty
 
     def record(self, record: Record) -> None:
         """Remember a record. Never waits, never raises."""
@@ -112,13 +101,13 @@ class Writer:
             return
         if self._buffer.n_waiting and was_empty:
             self._drain_wake.set()
-            self._spill_wake.set()
+            self._overflow.wake()
         elif had_none_to_come and self._buffer.next_due_s is not None:
             self._drain_wake.set()
         elif self._buffer.n_waiting >= self._limits.batch_records:
             self._drain_wake.set()
             if self._buffer.is_crowded:
-                self._spill_wake.set()
+                self._overflow.wake()
 
     async def store(self, record: EventRecord) -> Receipt:
         """Remember an event and wait until it is safe.
@@ -167,27 +156,16 @@ class Writer:
         try:
             async with asyncio.TaskGroup() as tasks:
                 watch = tasks.create_task(self._watch(stop), name="store stop")
-                spiller = tasks.create_task(self._keep_spilling(), name="store spill")
+                spiller = tasks.create_task(self._overflow.run(), name="store spill")
                 await self._keep_draining()
                 watch.cancel()
                 spiller.cancel()
             self._buffer.release_partials(self._loop.time())
-            await self._spill_memory()
+            await self._overflow.spill()
         finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        """The last resort, for one who was cancelled: the disk, without ceremony."""
-        self._disk.shutdown()
-        self._buffer.release_partials(self._loop.time())
-        left = self._in_flight + self._buffer.take(self._buffer.n_waiting)
-        try:
-            if left:
-                self._spill.append(left)
-        except OSError as exc:
-            self.counters.lost += len(left)
-            logger.critical("%d records are lost: %s", len(left), exc.strerror)
-        self._receipts.close(StoreUnavailableError("shutting down"))
+            self._buffer.release_partials(self._loop.time())
+            self.counters.lost += self._overflow.close()
+            self._receipts.close(StoreUnavailableError("shutting down"))
 
     # --- to the database
 
@@ -199,8 +177,8 @@ class Writer:
                 self._buffer.release_partials(self._loop.time())
             now_s = self._loop.time()
             self._buffer.mature(now_s)
-            if self._moving:
-                async with self._spill_lock:
+            if self._memory.is_moving:
+                async with self._overflow.lock:
                     continue  # now it is known where they are
             if closes_at_s is not None and (
                 now_s > closes_at_s or not (self.has_backlog or self._buffer.n_waiting)
@@ -209,10 +187,10 @@ class Writer:
             if self._is_prepared and not self.has_backlog:
                 if not self._buffer.n_waiting:
                     self._settle_idle()
-                    await _wait(self._drain_wake, self._seconds_to(now_s))
+                    await wait_and_clear(self._drain_wake, self._seconds_to(now_s))
                     continue
                 if (linger_s := self._linger_s(now_s)) > 0:
-                    await _wait(self._drain_wake, linger_s)
+                    await wait_and_clear(self._drain_wake, linger_s)
                     continue
             try:
                 async with asyncio.timeout_at(closes_at_s):
@@ -262,25 +240,17 @@ class Writer:
             return
         n_max = self._limits.batch_records
         # While the memory moves to the file, nothing younger may overtake it.
-        async with self._spill_lock:
-            from_file: list[Record] = []
-            if self.has_backlog:
-                from_file = await self._on_disk(bind(self._spill.peek, n_max))
-            if not from_file:
-                self._in_flight = self._buffer.take(n_max)
-                self._in_flight_since_s = self._loop.time()
+        async with self._overflow.lock:
+            from_file = await self._overflow.peek(n_max)
+            batch = from_file or self._memory.send(n_max, self._loop.time())
         if from_file:
             await self._delivery.write(from_file, may_repeat=True)
-            async with self._spill_lock:
-                await self._on_disk(self._spill.advance)
-        elif self._in_flight:
+            await self._overflow.advance()
+        elif batch:
             # Only what somebody waits for came with an id from outside.
             may_repeat = bool(self._receipts) or self._is_doubtful
-            batch = self._in_flight
             await self._delivery.write(batch, may_repeat=may_repeat)
-            if self._in_flight is batch:  # else it went to the spill file as well
-                self._buffer.done(batch)
-                self._in_flight = []
+            self._memory.arrived(batch)
             self._is_doubtful = self._is_doubtful and self._buffer.n_waiting > 0
 
     def _delivered(self, records: Sequence[Record], written: Written) -> None:
@@ -293,8 +263,13 @@ class Writer:
 
     async def _put_aside(self, record: Record) -> None:
         self.counters.refused += 1
-        await self._on_disk(bind(self._spill.refuse, record))
+        await self._overflow.refuse(record)
         self._receipts.refuse(record, InvalidRequestError("This event cannot be kept."))
+
+    def _spilled(self, records: Sequence[Record]) -> None:
+        self.counters.spilled += len(records)
+        self._receipts.spilled(records)
+        self._drain_wake.set()
 
     async def _recover(self, reason: str) -> None:
         """The database failed: keep what is in memory safe."""
@@ -303,10 +278,9 @@ class Writer:
         if self.is_well or not self._retry_s:
             logger.warning("the database does not take records (%s)", reason)
         self.is_well = False
-        await self._spill_memory()
-        if self._in_flight:  # the disk fails as well
-            self._buffer.put_back(self._in_flight, self._in_flight_since_s)
-            self._in_flight = []
+        await self._overflow.spill()
+        if self._memory.in_flight:  # the disk fails as well
+            self._memory.came_back()
             self._is_doubtful = True
         self._retry_s = min(
             max(self._retry_s * 2, self._limits.retry_first_s), self._limits.retry_max_s
@@ -319,66 +293,7 @@ class Writer:
             left_s = ends_at_s - self._loop.time()
             if left_s <= 0:
                 return
-            await _wait(self._drain_wake, left_s)
-
-    # --- to the disk
-
-    async def _keep_spilling(self) -> None:
-        while True:
-            now_s = self._loop.time()
-            wait_s = self._seconds_to_spill(now_s)
-            if wait_s is not None and wait_s <= 0:
-                await self._spill_memory()
-                wait_s = self._limits.slow_s if self._disk_failed else 0.0
-            await _wait(self._spill_wake, wait_s)
-
-    def _seconds_to_spill(self, now_s: float) -> float | None:
-        oldest_at_s = self._buffer.oldest_at_s
-        if self._in_flight:
-            oldest_at_s = self._in_flight_since_s
-        if oldest_at_s is None:
-            return None
-        if self._buffer.is_crowded:
-            return 0.0
-        # Behind a backlog nothing goes to the database directly: keep the order.
-        patience_s = self._limits.linger_s if self.has_backlog else self._limits.slow_s
-        return oldest_at_s + patience_s - now_s
-
-    async def _spill_memory(self) -> None:
-        """Everything in memory goes to the file, what is on its way included: it may
-        get there twice, but not out of order and not lost.
-        """
-        async with self._spill_lock:
-            in_flight = self._in_flight
-            self._moving = waiting = self._buffer.take(self._buffer.n_waiting)
-            records = in_flight + waiting
-            if not records:
-                return
-            try:
-                await self._on_disk(bind(self._spill.append, records))
-            except OSError as exc:
-                self._buffer.put_back(waiting, self._loop.time())
-                if not self._disk_failed:
-                    logger.error("the spill file cannot be written: %s", exc.strerror)
-                self._disk_failed = True
-                return
-            except asyncio.CancelledError:
-                # Written or not, twice is better than never.
-                self._buffer.put_back(waiting, self._loop.time())
-                raise
-            finally:
-                self._moving = []
-            self._disk_failed = False
-            self._buffer.done(waiting)
-            if self._in_flight is in_flight:
-                self._buffer.done(in_flight)
-                self._in_flight = []
-            self.counters.spilled += len(records)
-        self._receipts.spilled(records)
-        self._drain_wake.set()
-
-    async def _on_disk(self, call: Callable[[], T]) -> T:
-        return await self._loop.run_in_executor(self._disk, call)
+            await wait_and_clear(self._drain_wake, left_s)
 
     # --- those who wait
 
@@ -391,11 +306,3 @@ class Writer:
         for idle in self._idle_waiters:
             if not idle.done():
                 idle.set_result(None)
-
-
-async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
-    """Until the event or the time; then the event is clear."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    event.clear()

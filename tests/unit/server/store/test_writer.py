@@ -59,14 +59,12 @@ class Running:
         self, sink: UnreliableDatabase, folder: Path, limits: WriterLimits = QUICK
     ) -> None:
         self.published: list[StoredEvent] = []
+        self.spill = Spill(folder, segment_bytes=2_000)
         self.writer = Writer(
-            sink,
-            Spill(folder, segment_bytes=2_000),
-            publish=self.published.extend,
-            limits=limits,
+            sink, self.spill, publish=self.published.extend, limits=limits
         )
-        self.writer._disk.shutdown()
-        self.writer._disk = Inline()  # type: ignore[assignment]
+        self.writer._overflow._disk.shutdown()
+        self.writer._overflow._disk = Inline()  # type: ignore[assignment]
 
 
 @asynccontextmanager
@@ -171,8 +169,7 @@ async def test_without_database_and_disk_the_caller_is_told_and_nothing_is_forgo
         def full(records: object) -> None:
             raise OSError(28, "No space left on device")
 
-        spill = run.writer._spill
-        monkeypatch.setattr(spill, "append", full)
+        monkeypatch.setattr(run.spill, "append", full)
         with pytest.raises(StoreUnavailableError):
             await run.writer.store(said("one"))
         assert run.writer.disk_failed
@@ -199,7 +196,7 @@ async def test_memory_is_bounded_when_nothing_takes_anything(
         def full(records: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(run.writer._spill, "append", full)
+        monkeypatch.setattr(run.spill, "append", full)
         for n in range(1_000):
             run.writer.record(said(str(n)))
             if n % 50 == 0:
