@@ -7,6 +7,7 @@ import asyncio
 import gc
 import json
 import logging
+import math
 import os
 import shlex
 import subprocess
@@ -58,7 +59,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="how many at once (default 1)",
     )
-    add("--seconds", type=float, default=20.0, metavar="S", help="length of each call")
+    add(
+        "--seconds",
+        type=_seconds,
+        default=20.0,
+        metavar="S",
+        help="length of each call",
+    )
     add(
         "--json",
         default="-",
@@ -164,6 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         plan = _plan(options)
+        _prepare_sink(options.json)  # now: after the calls it would be too late
         result = _run(plan)
     except (CallFailedError, OSError, ValueError) as exc:
         print(f"simulate: {exc}", file=sys.stderr)
@@ -272,8 +280,27 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+def _prepare_sink(name: str) -> None:
+    """Make the folder of a file, and see that it can be written to.
+
+    Raises:
+        OSError: it cannot.
+    """
+    if name != "-":
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+
+
 def _sink(name: str) -> TextIO | nullcontext[TextIO]:
     return nullcontext(sys.stdout) if name == "-" else Path(name).open("w")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError("more than 0")
+    return seconds
 
 
 def _count(text: str) -> int:

@@ -88,10 +88,16 @@ def network_from_args(args: argparse.Namespace) -> Profile:
         spec["preset"] = args.preset
     for key in ("both", "up", "down"):
         if text := getattr(args, key):
-            spec[key] = {**spec.get(key, {}), **conditions_from_text(text)}
+            read = spec.get(key) or {}
+            if not isinstance(read, Mapping):
+                raise SpecError(f"{key}: a mapping is needed")
+            spec[key] = {**read, **conditions_from_text(text)}
     if args.change:
+        changes = spec.get("changes") or []
+        if not isinstance(changes, list):
+            raise SpecError("changes: a list is needed")
         spec["changes"] = [
-            *spec.get("changes", []),
+            *changes,
             *(change_from_text(text) for text in args.change),
         ]
     return profile_from_mapping(spec)

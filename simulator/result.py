@@ -246,7 +246,7 @@ def summary(
     Args:
         results: every call.
         health: how well the generator kept time.
-        server_cpu_s: CPU the bridge's process used from before the first call to
+        server_cpu_s: CPU the bridge's processes used from before the first call to
             after the last; None when it does not say.
     """
     reasons = {r.measures.model_side_reason for r in results}

@@ -199,9 +199,10 @@ async def _health_after(api: BridgeApi) -> dict[str, Any]:
 
 def _cpu_s(before: dict[str, Any], after: dict[str, Any]) -> float | None:
     try:
-        return float(after["process"]["cpu_s"]) - float(before["process"]["cpu_s"])
+        spent_s = float(after["process"]["cpu_s"]) - float(before["process"]["cpu_s"])
     except (KeyError, TypeError):
         return None
+    return spent_s if spent_s >= 0 else None  # less: one of its processes is a new one
 
 
 async def _kept_time(

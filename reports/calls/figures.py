@@ -212,7 +212,7 @@ def costs(loads: Sequence[CallsAtLoad], budgets: tuple[Budget, ...]) -> Iterable
         title="What it costs: the bridge's CPU over the number of sessions",
         series=(
             LoadSeries(
-                label="bridge, all of its threads",
+                label="bridge, all processes",
                 points=tuple(
                     LoadPoint(x=n, value=round(cpu * n / 10, 2)) for n, cpu in known
                 ),
