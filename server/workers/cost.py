@@ -10,6 +10,8 @@ over the last readings, with two modest assumptions as if they had been read bef
 that it is defined from the first reading on. Readings far off count hardly at all: the
 first call of a process is cold and costs a second, a collection of garbage a tenth.
 
+Processes learn together: what others have read counts here as a few readings.
+
 Legs are not told apart: which one a browser will use is not known when its session is
 asked for, so what the mix of this process costs on average is the best that is known.
 """
@@ -17,6 +19,7 @@ asked for, so what the mix of this process costs on average is the best that is 
 import math
 import statistics
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 ASSUMED_SESSION_CPU = 0.03
@@ -31,6 +34,9 @@ LEARNING = 0.05
 the time, and while sessions come at an even pace it cannot be read."""
 KNOWN = 8.0
 """Readings of one session (or two of two) after which its cost counts as known."""
+BORROWED = KNOWN / 2
+"""Readings of other processes that count as if they had been read here, at most: own
+ones outweigh them in seconds, should the sessions here be of a dearer kind."""
 LEAST_SESSION_CPU = 0.0005
 REMEMBERED = 60
 """Readings: half a minute of them."""
@@ -60,7 +66,15 @@ class Reading:
 class CostEstimate:
     """Of one process. Feed it every reading."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Callable[[], Iterable["CostEstimate"]] = tuple) -> None:
+        """
+        Args:
+            beside: those of other processes of the same program and machine, from which
+                is borrowed what this one has not learnt yet.
+        """
+        self._beside = beside
+        self._learnt = (0.0, 0.0)
+        """Weight and sum of what the readings of this process alone told last."""
         self._readings: deque[Reading] = deque(maxlen=REMEMBERED)
         self._idle_cores: deque[float] = deque(maxlen=REMEMBERED)
         self.session_cpu = ASSUMED_SESSION_CPU
@@ -101,8 +115,9 @@ class CostEstimate:
         idle = self.idle_cpu
         trust = [1 / (1 + (START_BLUR * r.starts_per_s) ** 2) for r in self._readings]
         weights = trust
+        borrowed = self._borrowed()
         for _ in range(ROUNDS):
-            told = self._solve(idle, weights)
+            told = self._solve(idle, weights, borrowed)
             off = [
                 math.sqrt(t)
                 * (
@@ -122,8 +137,17 @@ class CostEstimate:
             self.doubt_cpu = spread / math.sqrt(told + SESSION_FAITH)
             self.is_known = told > KNOWN
 
-    def _solve(self, idle: float, weights: list[float]) -> float:
-        """Fit once; how much the readings alone tell of the cost per session."""
+    def _borrowed(self) -> tuple[float, float]:
+        """Weight and sum of what other processes have learnt."""
+        learnt = [other._learnt for other in self._beside() if other is not self]
+        told, total = (sum(column) for column in zip((0.0, 0.0), *learnt, strict=True))
+        share = min(1.0, BORROWED / told) if told else 0.0
+        return share * told, share * total
+
+    def _solve(
+        self, idle: float, weights: list[float], borrowed: tuple[float, float]
+    ) -> float:
+        """Fit once; how much the readings tell of the cost per session."""
         nn = nk = kk = ny = ky = 0.0
         for weight, reading in zip(weights, self._readings, strict=True):
             n, k, y = reading.sessions, reading.starts_per_s, reading.cores - idle
@@ -134,12 +158,14 @@ class CostEstimate:
             ky += weight * k * y
         kk += START_FAITH
         ky += START_FAITH * self._assumed_start_cpu_s
-        told = nn - nk * nk / kk
-        nn += SESSION_FAITH
-        ny += SESSION_FAITH * ASSUMED_SESSION_CPU
+        own_told, own_nn, own_ny = nn - nk * nk / kk, nn, ny
+        nn += SESSION_FAITH + borrowed[0]
+        ny += SESSION_FAITH * ASSUMED_SESSION_CPU + borrowed[1]
         start = (ky * nn - ny * nk) / (kk * nn - nk * nk)
         # Neither earns CPU: where the fit says so, noise did, and the other has it all.
         self.start_cpu_s = max(0.0, start)
         session = (ny - self.start_cpu_s * nk) / nn
         self.session_cpu = max(LEAST_SESSION_CPU, session)
-        return told
+        share = own_told / own_nn if own_nn else 0.0
+        self._learnt = own_told, share * (own_ny - self.start_cpu_s * nk)
+        return own_told + borrowed[0]

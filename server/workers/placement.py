@@ -7,7 +7,7 @@ loop is late because too much happens at once, the next one had better wait a mo
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -56,9 +56,16 @@ class Budget:
 class Headroom:
     """What is known of one process. Feed it every report, placement and start."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(
+        self, budget: Budget, beside: Callable[[], Iterable["Headroom"]] = tuple
+    ) -> None:
+        """
+        Args:
+            budget: what it may use.
+            beside: what is known of the other processes.
+        """
         self._budget = budget
-        self._cost = CostEstimate()
+        self._cost = CostEstimate(lambda: (other._cost for other in beside()))
         self._cpu = 0.0
         self._newest_cpu = 0.0
         self._last: tuple[float, float] | None = None

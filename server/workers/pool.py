@@ -6,7 +6,7 @@ own sessions with it: they end with the reason `worker_lost`, and it is started 
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from server.errors import CapacityError, SessionNotFoundError, WorkerLostError
 from server.media.protocol import (
@@ -41,10 +41,19 @@ LOST = WorkerLostError.code
 class _Seat:
     """The place of one media process, whichever child fills it just now."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(
+        self, budget: Budget, beside: Callable[[], Iterable[Headroom]]
+    ) -> None:
         self.worker: Worker | None = None
-        self.headroom = Headroom(budget)
+        self._budget = budget
+        self._beside = beside
         self.restarts = 0
+        self.begin_anew()
+
+    def begin_anew(self) -> Headroom:
+        """Another child fills it, of which nothing is known."""
+        self.headroom = Headroom(self._budget, self._beside)
+        return self.headroom
 
     @property
     def is_up(self) -> bool:
@@ -74,9 +83,10 @@ class WorkerPool:
             raise ValueError("n_workers must be at least 1")
         self._config = config
         self._emit = emit
-        self._budget = budget
         self._loop = asyncio.get_running_loop()
-        self._seats = [_Seat(budget) for _ in range(n_workers)]
+        self._seats: list[_Seat] = []
+        for _ in range(n_workers):
+            self._seats.append(_Seat(budget, self._headrooms))
         self._entrance = Entrance(self._take_seat)
         self._seat_of: dict[str, _Seat] = {}
         """By session, from `open` to its end."""
@@ -240,6 +250,9 @@ class WorkerPool:
 
     # --- inside
 
+    def _headrooms(self) -> list[Headroom]:
+        return [seat.headroom for seat in self._seats]
+
     def _take_seat(self) -> _Seat | None:
         """A place on the process with most room; None when there may be one soon."""
         up = {i: s.headroom for i, s in enumerate(self._seats) if s.is_up}
@@ -297,7 +310,7 @@ class WorkerPool:
             stopping.cancel()
 
     async def _live_once(self, seat: _Seat, stop: asyncio.Event) -> None:
-        headroom = seat.headroom = Headroom(self._budget)
+        headroom = seat.begin_anew()
 
         def on_report(report: LoadReport) -> None:
             headroom.take(report, self._loop.time())

@@ -104,6 +104,18 @@ def test_of_an_unknown_process_as_many_are_taken_as_a_slow_core_carries() -> Non
     assert headroom.verdict() == "wait"
 
 
+def test_what_is_borrowed_counts_little_against_what_was_read() -> None:
+    """Sessions of another kind are soon known for what they are."""
+    cheap = busy(0.02, 5)
+    dear = Headroom(Budget(), lambda: [cheap])
+    for _ in range(2):
+        dear.placed(-100.0)
+    for n in range(21):
+        dear.take(report(0.1 * n * READ_S), n * READ_S)
+
+    assert dear.session_cpu == pytest.approx(0.05, rel=0.05)
+
+
 def test_handshakes_are_no_lasting_cost() -> None:
     """A burst that took a whole core for 2 s, after which there is room for more."""
     headroom = busy(0.1, 10)
@@ -204,6 +216,8 @@ class Process:
     session_cpu: float
     start_cpu_s: float
     chance: random.Random
+    cold_cores: float = 0.0
+    """For a second from its first session on."""
     cpu_s: float = 0.0
     placed_s: list[float] = field(default_factory=list)
 
@@ -213,6 +227,8 @@ class Process:
         n_new = len(self.placed_s) - bisect.bisect_right(self.placed_s, from_s - 0.6)
         cores = 0.01 + self.session_cpu * (len(self.placed_s) - n_new)
         cores += self.start_cpu_s / 0.6 * n_new
+        if self.placed_s and from_s < self.placed_s[0] + 1.0:
+            cores += self.cold_cores
         self.cpu_s += min(1.0, cores * self.chance.uniform(0.85, 1.15)) * (
             to_s - from_s
         )
@@ -270,13 +286,21 @@ def crowd_before(
 
 
 def pool_of(
-    n: int, session_cpu: float, start_cpu_s: float, budget: float, seed: int
+    n: int,
+    session_cpu: float,
+    start_cpu_s: float,
+    budget: float,
+    seed: int,
+    *,
+    cold_cores: float = 0.0,
 ) -> dict[int, Process]:
     chance = random.Random(seed)
-    pool = {
-        key: Process(Headroom(Budget(cpu=budget)), session_cpu, start_cpu_s, chance)
-        for key in range(n)
-    }
+    pool: dict[int, Process] = {}
+    for key in range(n):
+        headroom = Headroom(
+            Budget(cpu=budget), lambda: [p.headroom for p in pool.values()]
+        )
+        pool[key] = Process(headroom, session_cpu, start_cpu_s, chance, cold_cores)
     for process in pool.values():
         for n_idle in range(6):
             process.run(-3 + n_idle * READ_S, -3 + (n_idle + 1) * READ_S)
@@ -293,25 +317,39 @@ worlds = st.fixed_dictionaries(
 
 
 @settings(max_examples=20)
-@given(worlds, st.sampled_from([0.25, 0.85]), st.floats(0.5, 4.0))
+@given(
+    worlds, st.sampled_from([0.25, 0.85]), st.floats(0.5, 4.0), st.sampled_from([1, 2])
+)
 def test_a_stream_of_sessions_fills_the_budget_and_not_more(
-    world: dict[str, float], budget: float, per_s: float
+    world: dict[str, float], budget: float, per_s: float, n_processes: int
 ) -> None:
     """Refusals begin near the budget, what was let in does not exceed it, and those
     who were told to ask again find what is left."""
-    pool = pool_of(1, budget=budget, **world)  # type: ignore[arg-type]
+    pool = pool_of(n_processes, budget=budget, **world)  # type: ignore[arg-type]
     cost = world["session_cpu"]
-    n = int(1.5 * budget / cost) + 3
+    n = int(1.5 * n_processes * budget / cost) + 3
     end_s = n / per_s + 10
     crowd = crowd_before(pool, [i / per_s for i in range(n)], end_s)
     again = crowd_before(pool, [end_s + i for i in range(20)], end_s + 40, from_s=end_s)
 
-    used = cost * (crowd.let_in + again.let_in)
-    assert used <= 1.15 * budget + cost
-    assert used >= 0.8 * budget - 2 * cost
+    for process in pool.values():
+        used = cost * len(process.placed_s)
+        assert used <= 1.15 * budget + cost
+        assert used >= 0.8 * budget - 2 * cost
     assert again.refused_as_full
     first_refusal = min(crowd.refused_as_full + again.refused_as_full)
-    assert first_refusal >= 0.7 * budget - 2 * cost
+    assert first_refusal >= n_processes * (0.7 * budget - 2 * cost)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_processes_learn_together(seed: int) -> None:
+    """A cold start of a second hides for long what a session costs; and with a small
+    budget each process alone sees too few of them."""
+    pool = pool_of(2, 0.006, 0.05, 0.075, seed, cold_cores=1.0)
+
+    crowd = crowd_before(pool, [float(n) for n in range(15)], 25.0)
+
+    assert (crowd.let_in, crowd.gave_up, crowd.refused_as_full) == (15, 0, [])
 
 
 @settings(max_examples=20)

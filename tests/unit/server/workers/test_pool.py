@@ -163,6 +163,27 @@ async def test_a_session_waits_for_a_process_that_is_being_started_again() -> No
 
 
 @virtual_time
+async def test_a_process_that_was_started_again_knows_what_the_other_learnt() -> None:
+    async with running(2) as (pool, _):
+        first, second = Child.made
+        for name in "abcd":
+            await begin(pool, name)
+        for n in range(20):
+            await asyncio.sleep(0.5)
+            first.report(0.01 * n)  # 0.01 cores for each of two sessions
+            second.report(0.01 * n)
+        second.died.set()
+        await asyncio.sleep(1.0)
+        third = Child.made[-1]
+        assert pool.statuses[1].restarts == 1
+        await begin(pool, "e")
+        await asyncio.sleep(0.5)
+        third.report(0.05)  # a cold start
+
+        assert pool.statuses[1].session_cpu_ms_per_s < 15
+
+
+@virtual_time
 async def test_browsers_that_come_and_go_do_not_raise_the_lasting_cost() -> None:
     """Two handshakes per second, long after the session was opened."""
     async with running() as (pool, _):
