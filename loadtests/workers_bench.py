@@ -21,12 +21,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loadtests.ending import keep
+from loadtests.ending import COULD_NOT_RUN, keep
 from loadtests.engine.browser import LEGS
 from loadtests.engine.programs import Bridge, Child, cpu_s
 from loadtests.processes import ProcessError, get_json
 from loadtests.workers_verdict import MUST, Run, Verdict, judge
 from reports.machine import machine_text, this_machine
+from reports.texts import counted, number
 
 MOST = 400
 RAMP_S = 45.0
@@ -68,23 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(given)
     if options.workers < 2:
         parser().error("--workers is 2 or more: one is what they are compared with")
+    if options.rounds < 1 or options.budget <= 0:
+        parser().error("--rounds 1 or more, --budget above 0")
     started = datetime.now(UTC)
     log = Path("reports/out") / f"workers-{started:%Y%m%dT%H%M%SZ}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    plan = [(1, False), (options.workers, False)] * options.rounds
-    if not options.no_control:
-        plan.append((options.workers, True))
-    runs: list[Run] = []
-    with Child([sys.executable, "-m", "loadtests.engine"], log=log) as far_ends:
-        model_url = far_ends.hear()["model_url"]
-        for workers, is_control in plan:
-            try:
-                run = _run(far_ends, model_url, workers, is_control, options, log)
-            except ProcessError as exc:
-                print(f"bench: {workers} processes: {exc}", file=sys.stderr)
-                return 2
-            runs.append(run)
-            print(_line(run), flush=True)
+    try:
+        runs = _runs(options, log)
+    except (ProcessError, OSError) as exc:
+        print(f"bench: {exc}", file=sys.stderr)
+        return COULD_NOT_RUN
     found = judge(runs, must=options.must)
     if options.json is not None:
         result = {
@@ -105,6 +99,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     print(f"workers: {found.verdict}: " + "; ".join(found.reasons))
     return EXIT_STATUS[found.verdict]
+
+
+def _runs(options: argparse.Namespace, log: Path) -> list[Run]:
+    """Every run in its turn.
+
+    Raises:
+        ProcessError: the far ends did not start, or a run did not get there.
+        OSError: likewise.
+    """
+    plan = [(1, False), (options.workers, False)] * options.rounds
+    if not options.no_control:
+        plan.append((options.workers, True))
+    runs: list[Run] = []
+    with Child([sys.executable, "-m", "loadtests.engine"], log=log) as far_ends:
+        model_url = far_ends.hear()["model_url"]
+        for workers, is_control in plan:
+            try:
+                run = _run(far_ends, model_url, workers, is_control, options, log)
+            except ProcessError as exc:
+                raise ProcessError(f"{workers} media process(es): {exc}") from exc
+            runs.append(run)
+            print(_line(run), flush=True)
+    return runs
 
 
 def _run(
@@ -194,17 +211,17 @@ def _pids_once_up(url: str) -> list[int]:
 
 def _line(run: Run) -> str:
     cores = " + ".join(
-        f"{cores:.2f} cores ({sessions} sessions)"
+        f"{cores:.2f} cores ({counted(sessions, 'session')})"
         for cores, sessions in zip(run.worker_cores, run.worker_sessions, strict=True)
     )
     return (
         f"bench: {run.workers} with {run.budget_cores:g} cores each"
-        f"{' (control)' if run.is_control else ''}: {run.sessions} sessions"
+        f"{' (control)' if run.is_control else ''}: {counted(run.sessions, 'session')}"
         f"{'' if run.was_full else ', NOT FULL'}: {cores}; front "
         f"{run.front_cores:.2f}, browsers and model {run.generator_cores:.2f} cores, "
-        f"late p99 {run.generator_late_p99_ms:g} ms; frames heard "
+        f"late p99 {number(run.generator_late_p99_ms)} ms; frames heard "
         f"{run.frames_heard}/{run.frames_sent}, late {run.late_frames}; added p95 "
-        f"{run.added_uplink_p95_ms}/{run.added_downlink_p95_ms} ms"
+        f"{number(run.added_uplink_p95_ms)}/{number(run.added_downlink_p95_ms)} ms"
     )
 
 

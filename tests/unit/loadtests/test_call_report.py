@@ -45,9 +45,7 @@ def test_every_measure_and_step_of_a_good_call_is_an_event() -> None:
 
 
 def test_a_failed_call_is_a_failure_with_its_reasons() -> None:
-    (call,) = rows(failures=["nothing was heard", "questions not answered: 2"])[
-        "call"
-    ]
+    (call,) = rows(failures=["nothing was heard", "questions not answered: 2"])["call"]
 
     assert str(call.exception) == "nothing was heard; questions not answered: 2"
 

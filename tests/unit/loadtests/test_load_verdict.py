@@ -141,9 +141,7 @@ def test_a_reason_that_came_once_is_told_as_it_was() -> None:
 
 
 def test_reasons_that_differ_in_numbers_only_are_one() -> None:
-    found = tally(
-        *({"failures": [f"questions not answered: {n}"]} for n in (1, 2, 3))
-    )
+    found = tally(*({"failures": [f"questions not answered: {n}"]} for n in (1, 2, 3)))
 
     assert found.failures == {"questions not answered: …": 3}
 

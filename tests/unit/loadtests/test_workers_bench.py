@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loadtests import workers_bench
+from loadtests.processes import ProcessError
 from loadtests.workers_verdict import Run, judge
 
 
@@ -100,3 +103,38 @@ def test_without_one_process_nothing_is_said(runs: list[Run]) -> None:
     found = judge(runs)
     assert found.verdict == "inconclusive"
     assert found.ratio is None
+
+
+def test_a_line_about_a_run_rounds_and_has_a_dash_for_what_is_missing() -> None:
+    one = run(1, 1, generator_late_p99_ms=2.34567, added_uplink_p95_ms=None)
+
+    line = workers_bench._line(one)
+
+    assert line.endswith(
+        "late p99 2.35 ms; frames heard 10000/10000, late 0; added p95 –/5.00 ms"
+    )
+    assert ": 1 session: 0.19 cores (1 session);" in line
+
+
+def test_far_ends_that_do_not_start_are_no_failure_of_the_bridge(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit status 1 would say that more processes carry no more sessions."""
+
+    def no_start(*args: object, **more: object) -> None:
+        raise ProcessError("a process of the bench ended")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(workers_bench, "Child", no_start)
+
+    assert workers_bench.main([]) == 2
+
+    assert "a process of the bench ended" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [["--rounds", "0"], ["--budget", "0"]])
+def test_nothing_to_do_is_refused(given: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        workers_bench.main(given)
