@@ -298,7 +298,7 @@ async def export_conversation(
     store: OwnStore,
     principal: ApiPrincipal,
     format: Annotated[export.Format, Query()] = "json",
-    recording: Annotated[str | None, Query(max_length=64)] = None,
+    recording: Annotated[str | None, Query(max_length=64, pattern=r"^[\w-]+$")] = None,
 ) -> StreamingResponse:
     """The whole conversation as a file; or subtitles that fit a recording of it."""
     summary = await store.queries.conversation(principal.owner, conversation_id)

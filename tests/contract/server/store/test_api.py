@@ -75,6 +75,16 @@ async def test_what_is_no_number_is_no_json_anywhere(api: Api, number: str) -> N
     assert page["events"][-1]["seq"] == 1, "nothing of it was kept"
 
 
+async def test_an_id_that_no_database_takes_is_the_callers_fault(api: Api) -> None:
+    """PostgreSQL refuses a NUL in a text; that is no outage of ours."""
+    async with api.of("ada") as http:
+        await _say(http, "c1", "hello")
+        answer = await http.get("/conversations/c1/export?recording=%00")
+
+    assert answer.status_code == 422
+    assert "recording" in answer.json()["error"]["message"]
+
+
 async def test_the_addresses_and_words_of_the_earlier_system_still_work(
     api: Api,
 ) -> None:
