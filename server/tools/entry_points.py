@@ -5,6 +5,7 @@ returns either. Only those the tools file names are loaded: installing a package
 not give the model new powers.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
@@ -54,4 +55,13 @@ def _tools_of(entry: EntryPoint) -> list[Tool]:
         ) from exc
     if not all(isinstance(tool, Tool) for tool in tools):
         raise StartError(f"python tool {entry.name!r} ({entry.value}) is not a Tool")
+    for tool in tools:
+        try:
+            json.dumps(tool.schema(), allow_nan=False)
+        except (TypeError, ValueError):
+            # It is part of every session's configuration, which would be refused.
+            raise StartError(
+                f"python tool {entry.name!r} ({entry.value}): the parameters of "
+                f"{tool.name!r} are no JSON"
+            ) from None
     return tools

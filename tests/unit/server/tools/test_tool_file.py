@@ -236,6 +236,8 @@ def broken() -> Tool:
 
 
 NOT_A_TOOL = [1, 2]
+NO_JSON = Tool("odd", "", _run, {"type": "object", "maxProperties": float("inf")})
+"""No session with it in its configuration would be taken."""
 
 
 def installed(*names: str) -> list[EntryPoint]:
@@ -264,9 +266,10 @@ def test_entry_points_give_tools_lists_and_functions() -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("nothing", "not installed; installed: NOT_A_TOOL, broken"),
+        ("nothing", "not installed; installed: NOT_A_TOOL, NO_JSON, broken"),
         ("broken", "no network"),
         ("NOT_A_TOOL", "is not a Tool"),
+        ("NO_JSON", "parameters of 'odd' are no JSON"),
     ],
 )
 def test_an_entry_point_that_cannot_be_used_stops_the_start(
@@ -274,7 +277,8 @@ def test_an_entry_point_that_cannot_be_used_stops_the_start(
 ) -> None:
     with pytest.raises(StartError, match=problem):
         load_python_tools(
-            [PythonToolConfig(name=name)], installed("broken", "NOT_A_TOOL")
+            [PythonToolConfig(name=name)],
+            installed("broken", "NOT_A_TOOL", "NO_JSON"),
         )
 
 
