@@ -45,7 +45,9 @@ def render(run: Run) -> str:
         lines += _block(block)
     bad = [c for c in run.checks if c.outcome is not Outcome.PASS]
     if bad:
-        lines += ["### What did not hold", "", *map(_check, bad), ""]
+        has_failed = any(check.outcome is Outcome.FAIL for check in bad)
+        title = "What did not hold" if has_failed else "What was not decided"
+        lines += [f"### {title}", "", *map(_check, bad), ""]
     lines += [
         f"<sub>{_text(machine_text(run.machine))} · {when_text(run)}"
         + (f" · {run.revision.commit[:12]}" if run.revision else "")

@@ -150,7 +150,7 @@ def report(
         exact = [row for row in rows if row.group == "exact"]
         if conclusion(exact)[0] is not Outcome.FAIL:
             outcome = Outcome.UNDECIDED
-        words += " Other programs ran beside it, so what was measured decides nothing."
+        words += f" What was measured decides nothing: {'; '.join(doubts)}."
     return Run(
         kind="compare",
         title=f"{labels[0]} → {labels[1]}",

@@ -343,6 +343,20 @@ def test_beside_other_programs_only_what_is_counted_can_be_worse(
     assert run.verdict.outcome is outcome
 
 
+def test_why_nothing_is_decided_is_said_in_the_verdict_with_its_figures() -> None:
+    run = report(
+        judge(World(1, cpu=1.2).rounds(6), sessions=4),
+        *(("main", "work tree"), "voicebridge compare", MACHINE, NOW),
+        n_rounds=6,
+        doubts=["the machine lost 3.1 % of its CPU time to others (> 2 %)"],
+    )
+
+    assert run.verdict.words.endswith(
+        " What was measured decides nothing: the machine lost 3.1 % of its CPU time to "
+        "others (> 2 %)."
+    )
+
+
 def test_one_trial_is_one_trial() -> None:
     run = rates_report(trials(2), "voicebridge calibrate", MACHINE, NOW, rounds=4)
 

@@ -18,6 +18,7 @@ from reports.model import (
     CallBlock,
     CdfBlock,
     Change,
+    Check,
     ComparisonBlock,
     ComparisonRow,
     FiguresBlock,
@@ -223,6 +224,30 @@ def test_a_run_without_checks_is_one_test_case() -> None:
 
     assert len(root.findall(".//testcase")) == 1
     assert root.find(".//failure") is None
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "title"),
+    [
+        ((Outcome.PASS,), None),
+        ((Outcome.PASS, Outcome.UNDECIDED), "### What was not decided"),
+        ((Outcome.FAIL, Outcome.UNDECIDED), "### What did not hold"),
+    ],
+)
+def test_what_was_not_decided_is_not_said_to_have_failed(
+    outcomes: tuple[Outcome, ...], title: str | None
+) -> None:
+    checks = tuple(Check(name=o, outcome=o, words="") for o in outcomes)
+
+    lines = markdown.render(whole_run().model_copy(update={"checks": checks})).split(
+        "\n"
+    )
+
+    assert [
+        line
+        for line in lines
+        if line.startswith("### What ") and ("hold" in line or "decided" in line)
+    ] == ([title] if title else [])
 
 
 def test_a_table_of_markdown_keeps_its_columns() -> None:
