@@ -22,6 +22,7 @@ from server.rtc.lean.wire import Wire, run_now
 SACK_DELAY_S = 0.2
 _ESTABLISHED = RTCSctpTransport.State.ESTABLISHED
 _INIT = b"\x01"
+_MESSAGES = (sctp.BINARY, sctp.STRING)
 _CHANGED_BY_INIT = (
     "_last_received_tsn",
     "_reconfig_response_seq",
@@ -154,9 +155,9 @@ class Association:
         self._loop = asyncio.get_running_loop()
         self._timer = LazyTimer(transport, self._loop)
         self._seal: sctp.Seal | None = None
+        self._reader: sctp.Reader | None = None
         self._unacknowledged = 0
         self._sack_handle: asyncio.TimerHandle | None = None
-        self._read = sctp.Normal()
         self._listeners: dict[int, OnMessage] = {}
         self._manners: dict[int, Manner] = {}
         self.fast_sent = 0
@@ -240,19 +241,23 @@ class Association:
         chunks = sctp.data_chunk(flags, tsn, stream_id, sequence, protocol, payload)
         if self._unacknowledged and size + sctp.SACK_BYTES <= sctp.MAX_PAYLOAD_BYTES:
             chunks = self._sack() + chunks
-        self._send(chunks)
+        seal = self._seal or self._make_seal()
+        self._wire.send_record(seal.packet(chunks))
         if books._t3_handle is None:
             self._timer.restart()
         self.fast_sent += 1
         return True
 
-    def _send(self, chunks: bytes) -> None:
-        if self._seal is None:
-            books = self._transport
-            self._seal = sctp.Seal(
-                books._local_port, books._remote_port, books._remote_verification_tag
-            )
-        self._wire.send_record(self._seal.packet(chunks))
+    def _make_seal(self) -> sctp.Seal:
+        books = self._transport
+        self._seal = seal = sctp.Seal(
+            books._local_port, books._remote_port, books._remote_verification_tag
+        )
+        return seal
+
+    def _send_sack(self) -> None:
+        seal = self._seal or self._make_seal()
+        self._wire.send_record(seal.packet(self._sack()))
 
     def _sack(self) -> bytes:
         self._unacknowledged = 0
@@ -263,29 +268,58 @@ class Association:
 
     def receive(self, packet: bytes) -> None:
         """One decrypted packet."""
-        books, found = self._transport, self._read
+        books = self._transport
+        found = self._reader or self._make_reader()
+        if books._association_state is not _ESTABLISHED or not found.read(packet):
+            self._hand_over(packet)
+            return
+        tsn = found.tsn
+        if tsn is None:
+            if found.acknowledged is not None:
+                self._acknowledge(found.acknowledged)
+            return
+        on_message = self._listeners.get(found.stream_id)
         if (
-            books._association_state is not _ESTABLISHED
-            or int.from_bytes(packet[4:8]) != books._local_verification_tag
-            or not sctp.read(packet, found)
-            or (found.tsn is not None and not self._is_next(found))
+            on_message is None
+            or tsn != (books._last_received_tsn + 1) % sctp.TSN_MODULO
+            or books._sack_misordered
+            or books._sack_duplicates
+            or books._reconfig_deferred is not None
+            or found.protocol not in _MESSAGES
+            or not (found.flags & sctp.UNORDERED or self._take_turn(found))
         ):
             self._hand_over(packet)
             return
         if found.acknowledged is not None:
             self._acknowledge(found.acknowledged)
-        if found.tsn is None:
-            return
-        books._last_received_tsn = found.tsn
-        if not found.flags & sctp.UNORDERED:
-            stream = books._inbound_streams[found.stream_id]
-            stream.sequence_number = (stream.sequence_number + 1) & 0xFFFF
+        books._last_received_tsn = tsn
         self.fast_received += 1
-        self._acknowledge_soon()
-        payload: str | bytes = found.payload
+        self._unacknowledged += 1
+        if self._unacknowledged >= 2:
+            self._send_sack()
+        elif self._sack_handle is None:
+            self._sack_handle = self._loop.call_later(SACK_DELAY_S, self._sack_now)
         if found.protocol == sctp.STRING:
-            payload = found.payload.decode("utf-8", "replace")
-        self._listeners[found.stream_id](payload)
+            on_message(found.payload.decode("utf-8", "replace"))
+        else:
+            on_message(found.payload)
+
+    def _make_reader(self) -> sctp.Reader:
+        books = self._transport
+        reader = sctp.Reader(
+            books._remote_port, books._local_port, books._local_verification_tag
+        )
+        if books._association_state is _ESTABLISHED:
+            self._reader = reader
+        return reader
+
+    def _take_turn(self, found: sctp.Reader) -> bool:
+        """Whether it is an ordered message's turn; then the next one's is next."""
+        stream = self._transport._get_inbound_stream(found.stream_id)
+        if stream.reassembly or stream.sequence_number != found.sequence:
+            return False
+        stream.sequence_number = (found.sequence + 1) & 0xFFFF
+        return True
 
     def _hand_over(self, packet: bytes) -> None:
         books = self._transport
@@ -304,34 +338,10 @@ class Association:
             return
         run_now(books._handle_data(packet))
 
-    def _is_next(self, found: sctp.Normal) -> bool:
-        """Whether nothing is missing, waiting or in the way of this message."""
-        books = self._transport
-        if (
-            found.tsn != (books._last_received_tsn + 1) % sctp.TSN_MODULO
-            or books._sack_misordered
-            or books._sack_duplicates
-            or books._reconfig_deferred is not None
-            or found.stream_id not in self._listeners
-            or found.protocol not in (sctp.BINARY, sctp.STRING)
-        ):
-            return False
-        if found.flags & sctp.UNORDERED:
-            return True
-        stream = books._get_inbound_stream(found.stream_id)
-        return not stream.reassembly and stream.sequence_number == found.sequence
-
-    def _acknowledge_soon(self) -> None:
-        self._unacknowledged += 1
-        if self._unacknowledged >= 2:
-            self._send(self._sack())
-        elif self._sack_handle is None:
-            self._sack_handle = self._loop.call_later(SACK_DELAY_S, self._sack_now)
-
     def _sack_now(self) -> None:
         self._sack_handle = None
         if self._unacknowledged and self._transport._association_state is _ESTABLISHED:
-            self._send(self._sack())
+            self._send_sack()
 
     def _acknowledge(self, tsn: int) -> None:
         """The peer has everything up to `tsn`, and reports no gap."""

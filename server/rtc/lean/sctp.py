@@ -43,13 +43,6 @@ class Seal:
         return self._addressing + _CHECKSUM.pack(checksum) + chunks
 
 
-def is_intact(packet: bytes) -> bool:
-    """Whether the checksum fits."""
-    (checksum,) = _CHECKSUM.unpack_from(packet, 8)
-    begun = crc32c(packet[:8] + _NO_CHECKSUM)
-    return bool(checksum == crc32c_extend(begun, packet[12:]))
-
-
 def data_chunk(
     flags: int, tsn: int, stream_id: int, sequence: int, protocol: int, payload: bytes
 ) -> bytes:
@@ -72,10 +65,15 @@ def is_at_or_before(tsn: int, other: int) -> bool:
     return (other - tsn) % TSN_MODULO < _HALF
 
 
-class Normal:
-    """What `read` found: an acknowledgement, a message, or both."""
+class Reader:
+    """Reads the packets of one association. Its fields are those of the last one.
+
+    An object per packet would cost more than reading it.
+    """
 
     __slots__ = (
+        "_addressing",
+        "_checksum_begun",
         "acknowledged",
         "flags",
         "payload",
@@ -86,51 +84,64 @@ class Normal:
     )
 
     acknowledged: int | None
+    """Everything up to here has come, when the packet says so."""
     tsn: int | None
+    """Of the message, when there is one; then the other fields are its too."""
     flags: int
     stream_id: int
     sequence: int
     protocol: int
     payload: bytes
 
+    def __init__(self, source_port: int, destination_port: int, tag: int) -> None:
+        """
+        Args:
+            source_port: the peer's.
+            destination_port: ours.
+            tag: what the peer must say (RFC 9260 section 8.5).
+        """
+        self._addressing = _ADDRESSING.pack(source_port, destination_port, tag)
+        self._checksum_begun = crc32c(self._addressing + _NO_CHECKSUM)
 
-def read(packet: bytes, into: Normal) -> bool:
-    """Read a packet of the normal case; False: it is another one, or damaged.
+    def read(self, packet: bytes) -> bool:
+        """Read a packet of the normal case; False: another one, damaged or foreign.
 
-    The normal case is SACK (without gaps and duplicates), DATA (one whole message), or
-    a SACK followed by a DATA. `into` is reused: an object per packet would cost more
-    than reading it.
-    """
-    size = len(packet)
-    at = HEADER_BYTES
-    if size < HEADER_BYTES + SACK_BYTES:
-        return False
-    into.acknowledged = into.tsn = None
-    if packet[at] == 3:
-        _, _, length, cumulative, _, gaps, duplicates = _SACK.unpack_from(packet, at)
-        if length != SACK_BYTES or gaps or duplicates:
+        The normal case is SACK (without gaps and duplicates), DATA (one whole message),
+        or a SACK followed by a DATA.
+        """
+        size = len(packet)
+        at = HEADER_BYTES
+        if size < HEADER_BYTES + SACK_BYTES or packet[:8] != self._addressing:
             return False
-        into.acknowledged = cumulative
-        at += SACK_BYTES
-    if at < size:
-        if packet[at] != 0 or size <= at + DATA_HEADER_BYTES:
-            return False
-        (
-            _,
-            flags,
-            length,
-            into.tsn,
-            into.stream_id,
-            into.sequence,
-            into.protocol,
-        ) = _DATA.unpack_from(packet, at)
-        end = at + length
-        if (
-            flags & WHOLE != WHOLE
-            or length <= DATA_HEADER_BYTES
-            or end + (-length & 3) != size
-        ):
-            return False
-        into.flags = flags
-        into.payload = packet[at + DATA_HEADER_BYTES : end]
-    return is_intact(packet)
+        self.acknowledged = self.tsn = None
+        if packet[at] == 3:
+            _, _, length, cumulative, _, gaps, duplicates = _SACK.unpack_from(
+                packet, at
+            )
+            if length != SACK_BYTES or gaps or duplicates:
+                return False
+            self.acknowledged = cumulative
+            at += SACK_BYTES
+        if at < size:
+            if packet[at] != 0 or size <= at + DATA_HEADER_BYTES:
+                return False
+            (
+                _,
+                self.flags,
+                length,
+                self.tsn,
+                self.stream_id,
+                self.sequence,
+                self.protocol,
+            ) = _DATA.unpack_from(packet, at)
+            end = at + length
+            if (
+                self.flags & WHOLE != WHOLE
+                or length <= DATA_HEADER_BYTES
+                or end + (-length & 3) != size
+            ):
+                return False
+            self.payload = packet[at + DATA_HEADER_BYTES : end]
+        (checksum,) = _CHECKSUM.unpack_from(packet, 8)
+        found = crc32c_extend(self._checksum_begun, packet[HEADER_BYTES:])
+        return bool(found == checksum)

@@ -34,7 +34,7 @@ TOUCHED: dict[str, frozenset[str]] = {
         _advanced_peer_ack_tsn _advertised_rwnd _association_state _cwnd
         _data_channel_queue _fast_recovery_exit _flight_size _flight_size_decrease
         _forward_tsn_chunk _forward_tsn_streams _get_inbound_stream _handle_data
-        _inbound_streams _last_received_tsn _last_sacked_tsn _local_port _local_tsn
+        _last_received_tsn _last_sacked_tsn _local_port _local_tsn
         _local_verification_tag _outbound_queue _outbound_stream_seq
         _receive_sack_chunk _reconfig_deferred _remote_port _remote_verification_tag
         _rto _sack_duplicates _sack_misordered _sent_queue _t3_cancel _t3_expired
