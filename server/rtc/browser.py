@@ -7,6 +7,8 @@ JSON goes over the channel `control` when the browser opens one, else over `audi
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from aiortc import RTCDataChannel, RTCSessionDescription
@@ -66,6 +68,9 @@ class BrowserPeer:
         self.line: AudioLine | None = None
         """Its audio, once there is a track or a channel for it."""
         self._channel_line: ChannelLine | None = None
+        self.receive: Callable[[bytes], None] = _nowhere
+        """Takes one binary message of the `audio` channel; raises FramingError when it
+        is not what the channel's framing says."""
         self.refusal = ""
         """Why its audio channel cannot be used, for the log."""
         self._hello_timer: asyncio.TimerHandle | None = None
@@ -88,7 +93,7 @@ class BrowserPeer:
         except TimeoutError as exc:
             raise MediaError("no candidates gathered in time") from exc
         self._watch.watch(self._pc)
-        self._path.start(self._watch.note)
+        self._path.start(self._watch)
         return self._pc.localDescription.sdp
 
     async def _negotiate(self, offer: Offer) -> None:
@@ -118,15 +123,6 @@ class BrowserPeer:
     def dropped_frames(self) -> int:
         """Messages of audio the network was too slow for."""
         return self._channel_line.dropped_frames if self._channel_line else 0
-
-    def receive(self, message: bytes) -> None:
-        """One binary message of the `audio` channel.
-
-        Raises:
-            FramingError: it is not what the channel's framing says.
-        """
-        if self._channel_line is not None:
-            self._channel_line.receive(message)
 
     def send_control(self, text: str) -> None:
         """Send one JSON message; a browser that never reads is reported lost."""
@@ -200,13 +196,9 @@ class BrowserPeer:
             limit = MAX_BUFFERED_AUDIO_BYTES
             if framing == "opus.v1":
                 limit = MAX_BUFFERED_OPUS_BYTES
-
-            def send(message: bytes) -> bool:
-                if channel.bufferedAmount > limit:
-                    return False
-                return self._path.send(channel, message)
-
-            self.line = self._channel_line = new_line(framing, send)
+            send = partial(self._path.send_audio, channel, limit)
+            self.line = self._channel_line = line = new_line(framing, send)
+            self.receive = line.receive
         except FramingError as exc:
             self.refusal = str(exc)
 
@@ -226,3 +218,7 @@ class BrowserPeer:
         if not self._is_ready:
             self._is_ready = True
             self._events.on_ready()
+
+
+def _nowhere(message: bytes) -> None:
+    """There is no audio channel that could be used."""

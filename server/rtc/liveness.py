@@ -41,7 +41,8 @@ class PathWatch:
             clock: monotonic seconds, e.g. `loop.time`.
         """
         self._clock = clock
-        self._heard_at_s: float | None = None
+        self.heard_at_s: float | None = None
+        """When there was a sign of life last; whoever sees one sets it."""
         self._asked_at_s = 0.0
         self._connections: list[Connection] = []
         self._open: deque[tuple[StunProtocol, bytes]] = deque()
@@ -50,7 +51,7 @@ class PathWatch:
 
     def watch(self, pc: RTCPeerConnection) -> None:
         """Start watching; call once both descriptions are set. Starts the silence."""
-        self._heard_at_s = self._asked_at_s = self._clock()
+        self.heard_at_s = self._asked_at_s = self._clock()
         for connection in ice_connections(pc):
             if connection not in self._connections:
                 self._listen(connection)
@@ -61,13 +62,13 @@ class PathWatch:
         A longer time between two questions does not count: the event loop stood still
         then, and what the peer sent meanwhile is still waiting in the socket.
         """
-        if self._heard_at_s is None:
+        if self.heard_at_s is None:
             return 0.0
         now_s = self._clock()
         stood_still_s = max(0.0, now_s - self._asked_at_s - MAX_QUESTION_INTERVAL_S)
-        self._heard_at_s = min(now_s, self._heard_at_s + stood_still_s)
+        self.heard_at_s = min(now_s, self.heard_at_s + stood_still_s)
         self._asked_at_s = now_s
-        return now_s - self._heard_at_s
+        return now_s - self.heard_at_s
 
     def probe(self, *, unless_heard_s: float = 0.0) -> None:
         """Ask the peer for a sign of life; the answer is heard by itself.
@@ -75,7 +76,7 @@ class PathWatch:
         Args:
             unless_heard_s: there is no need when something came within this time.
         """
-        heard_s = self._heard_at_s
+        heard_s = self.heard_at_s
         if heard_s is not None and self._clock() - heard_s < unless_heard_s:
             return
         while len(self._open) >= MAX_OPEN_PROBES:
@@ -110,7 +111,7 @@ class PathWatch:
 
     def note(self) -> None:
         """There was a sign of life."""
-        self._heard_at_s = self._clock()
+        self.heard_at_s = self._clock()
 
     def _note_answer(self, asked_s: float) -> None:
         self.note()

@@ -84,7 +84,7 @@ class ModelPeer:
                 user_message="The voice service sent an answer that makes no sense.",
             ) from exc
         self._watch.watch(self._pc)
-        self._path.start(self._watch.note)
+        self._path.start(self._watch)
 
     def send_event(self, text: str) -> bool:
         """Send one event; False when the channel is not open."""

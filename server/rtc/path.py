@@ -54,6 +54,13 @@ class AudioLine(Protocol):
         """Send nothing any more. The peer connection closes the rest."""
 
 
+class SignsOfLife(Protocol):
+    """Who watches whether the peer is there."""
+
+    heard_at_s: float | None
+    """When something came last, seconds of the loop."""
+
+
 class MediaPath(Protocol):
     """The media of one peer connection."""
 
@@ -64,14 +71,17 @@ class MediaPath(Protocol):
             dtx: silence may be sent as next to nothing.
         """
 
-    def start(self, heard: Callable[[], None]) -> None:
-        """Both descriptions are set. `heard` is called for signs of life, maybe."""
+    def start(self, signs: SignsOfLife) -> None:
+        """Both descriptions are set. Signs of life are noted there, maybe."""
 
     def listen(self, channel: RTCDataChannel, on_message: OnMessage) -> None:
         """Deliver every message of a channel that has an id."""
 
     def send(self, channel: RTCDataChannel | None, data: bytes | str) -> bool:
         """Send one message if the channel is open and can take it."""
+
+    def send_audio(self, channel: RTCDataChannel, limit: int, data: bytes) -> bool:
+        """Send one message, unless more than `limit` bytes wait to be sent."""
 
     def stop(self) -> None:
         """Before the peer connection is closed."""

@@ -1,7 +1,5 @@
 """Media by aiortc's own code: a sender task, its data channel, its DTLS pump."""
 
-from collections.abc import Callable
-
 from aiortc import RTCDataChannel, RTCPeerConnection
 
 from server.audio.conceal import Concealer
@@ -9,7 +7,7 @@ from server.audio.format import Pcm
 from server.audio.intake import Intake
 from server.rtc.connection import try_send
 from server.rtc.opus import OpusDecoder
-from server.rtc.path import LineFigures, OnMessage
+from server.rtc.path import LineFigures, OnMessage, SignsOfLife
 from server.rtc.receiver import OpusReceiver, opus_only
 from server.rtc.track import AudioSource
 
@@ -69,7 +67,7 @@ class PlainPath:
         del dtx
         return PlainLine(self._pc)
 
-    def start(self, heard: Callable[[], None]) -> None:
+    def start(self, signs: SignsOfLife) -> None:
         """Nothing to do: aiortc runs by itself and is watched by `liveness`."""
 
     def listen(self, channel: RTCDataChannel, on_message: OnMessage) -> None:
@@ -79,6 +77,10 @@ class PlainPath:
     def send(self, channel: RTCDataChannel | None, data: bytes | str) -> bool:
         """Send one message if the channel is open and can take it."""
         return try_send(channel, data)
+
+    def send_audio(self, channel: RTCDataChannel, limit: int, data: bytes) -> bool:
+        """Send one message, unless more than `limit` bytes wait to be sent."""
+        return channel.bufferedAmount <= limit and try_send(channel, data)
 
     def stop(self) -> None:
         """Nothing to do."""

@@ -1,7 +1,6 @@
 """The lean way as a MediaPath: takes a peer connection over after its handshake."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from aiortc import RTCDataChannel, RTCPeerConnection
@@ -15,7 +14,7 @@ from server.rtc.lean.association import Association
 from server.rtc.lean.receiver import LeanReceiver
 from server.rtc.lean.sender import LeanSender
 from server.rtc.lean.wire import Wire
-from server.rtc.path import LineFigures, OnMessage
+from server.rtc.path import LineFigures, OnMessage, SignsOfLife
 from server.rtc.receiver import opus_only
 
 logger = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class LeanPath:
     def __init__(self, pc: RTCPeerConnection) -> None:
         self._pc = pc
         self._line: LeanLine | None = None
-        self._heard: Callable[[], None] = _nobody
+        self._signs: SignsOfLife | None = None
         self._wire: Wire | None = None
         self._association: Association | None = None
         self._waiting: list[tuple[RTCDataChannel, OnMessage]] = []
@@ -66,9 +65,9 @@ class LeanPath:
         self._line = LeanLine(self._pc, dtx=dtx)
         return self._line
 
-    def start(self, heard: Callable[[], None]) -> None:
+    def start(self, signs: SignsOfLife) -> None:
         """Take over as soon as the DTLS handshake is done."""
-        self._heard = heard
+        self._signs = signs
         dtls = self._transport()
         if dtls._state is State.CONNECTED:
             self._take_over()
@@ -94,6 +93,15 @@ class LeanPath:
                 return True
         return try_send(channel, data)
 
+    def send_audio(self, channel: RTCDataChannel, limit: int, data: bytes) -> bool:
+        """Send one message, unless more than `limit` bytes wait to be sent."""
+        if channel.readyState != "open":
+            return False
+        association = self._association
+        if association is not None and association.send(channel, data, sctp.BINARY):
+            return True  # nothing was waiting
+        return channel.bufferedAmount <= limit and try_send(channel, data)
+
     def stop(self) -> None:
         """Leave no timer behind."""
         if self._association is not None:
@@ -117,9 +125,9 @@ class LeanPath:
             self._take_over()
 
     def _take_over(self) -> None:
-        if self._wire is not None:
+        if self._wire is not None or self._signs is None:
             return
-        self._wire = wire = Wire(self._transport(), self._heard)
+        self._wire = wire = Wire(self._transport(), self._signs)
         if self._line is not None:
             wire.on_rtp = self._line.receiver.on_packet
             self._line.sender.connect(wire)
@@ -139,7 +147,3 @@ class LeanPath:
             else:
                 channel.on("open", self._adopt)
         self._waiting = [w for w in self._waiting if w[0].id is None]
-
-
-def _nobody() -> None:
-    """Nobody wants to know."""

@@ -42,7 +42,8 @@ class Poller:
         self._timer: asyncio.TimerHandle | None = None
         self._is_listening = False
         self._received = 0
-        self._judged_s = loop.time()
+        self.now_s = self._judged_s = loop.time()
+        """When reading began last: the time of what is read."""
         self.outbox: list[tuple[SendTo, bytes, Any]] | None = None
         """Where datagrams wait to leave together; None: each leaves at once."""
 
@@ -71,8 +72,13 @@ class Poller:
             epoll.close()
             self._epoll = None
 
+    def look_at_clock(self) -> None:
+        """Something came that is not read here."""
+        self.now_s = self._loop.time()
+
     def read(self) -> None:
         """Handle everything that has come; send what that leads to."""
+        now_s = self.now_s = self._loop.time()
         outbox = self.outbox = []
         try:
             self._read()
@@ -83,7 +89,6 @@ class Poller:
                     send(data, address)
                 except OSError:
                     continue  # lost, as any datagram may be
-        now_s = self._loop.time()
         if now_s - self._judged_s >= _JUDGE_EVERY_S:
             self._judge(now_s)
 
@@ -159,7 +164,8 @@ class MediaSocket:
         original = self._transport.get_extra_info("socket")
         self._sock = socket.fromfd(original.fileno(), original.family, original.type)
         self._sock.setblocking(False)
-        self._send = self._sock.sendto
+        self.send_now: SendTo = self._sock.sendto
+        """Whatever the poller is doing."""
         self._name = self._sock.getsockname()
         self.dropped = 0
         protocol.connection_lost = _unheard
@@ -185,10 +191,10 @@ class MediaSocket:
             return
         outbox = self._poller.outbox
         if outbox is not None:
-            outbox.append((self._send, data, address))
+            outbox.append((self.send_now, data, address))
             return
         try:
-            self._send(data, address)
+            self.send_now(data, address)
         except OSError:
             self.dropped += 1
 
