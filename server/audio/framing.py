@@ -21,7 +21,8 @@ SETTLING_FRAMES = 3
 KEEPALIVE_FRAMES = 20
 """In a pause one frame per 400 ms says that the sender is still there."""
 
-_HEADER = Struct("!BBHL")
+HEADER = Struct("!BBHL")
+"""Version, flags, sequence number, timestamp."""
 _SEQUENCES = 1 << 16
 _TIMESTAMPS = 1 << 32
 
@@ -56,7 +57,20 @@ def framing_of(protocol: str) -> Framing:
 
 def pack(flags: int, sequence: int, timestamp: int, payload: bytes) -> bytes:
     """One message."""
-    return _HEADER.pack(VERSION, flags, sequence, timestamp) + payload
+    return HEADER.pack(VERSION, flags, sequence, timestamp) + payload
+
+
+def payload_of(message: bytes) -> bytes:
+    """The audio of a message whose HEADER may then be read.
+
+    Raises:
+        FramingError: shorter than its header, or of another version.
+    """
+    if len(message) < HEADER_BYTES:
+        raise FramingError(f"{len(message)} bytes are no frame")
+    if message[0] != VERSION:
+        raise FramingError(f"version {message[0]}")
+    return message[HEADER_BYTES:]
 
 
 def unpack(message: bytes) -> Frame:
@@ -65,12 +79,9 @@ def unpack(message: bytes) -> Frame:
     Raises:
         FramingError: shorter than its header, or of another version.
     """
-    if len(message) < HEADER_BYTES:
-        raise FramingError(f"{len(message)} bytes are no frame")
-    version, flags, sequence, timestamp = _HEADER.unpack_from(message)
-    if version != VERSION:
-        raise FramingError(f"version {version}")
-    return Frame(flags, sequence, timestamp, message[HEADER_BYTES:])
+    payload = payload_of(message)
+    _, flags, sequence, timestamp = HEADER.unpack_from(message)
+    return Frame(flags, sequence, timestamp, payload)
 
 
 class FrameCounter:
@@ -107,7 +118,7 @@ class FrameCounter:
         return None
 
     def _pack(self, flags: int, payload: bytes) -> bytes:
-        message = _HEADER.pack(VERSION, flags, self._sequence, self._timestamp)
+        message = HEADER.pack(VERSION, flags, self._sequence, self._timestamp)
         self._sequence = (self._sequence + 1) % _SEQUENCES
         self._timestamp = (self._timestamp + self._samples) % _TIMESTAMPS
         return message + payload

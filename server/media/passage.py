@@ -98,6 +98,11 @@ class Passage:
     def _advance(self, now_s: float) -> None:
         passed_s = now_s - self._now_s
         self._now_s = now_s
-        self._lead_s -= passed_s
+        lead_s = self._lead_s - passed_s
         leak_s = passed_s * LEAK_S_PER_S
-        self._lead_s -= min(leak_s, max(-leak_s, self._lead_s))
+        if lead_s > leak_s:
+            self._lead_s = lead_s - leak_s
+        elif lead_s < -leak_s:
+            self._lead_s = lead_s + leak_s
+        else:
+            self._lead_s = 0.0

@@ -14,8 +14,8 @@ from server.audio.speaking import SpeakingMeter
 from server.media.assistant import AssistantVoice
 from server.media.client import Client
 from server.media.passage import Passage
+from server.rtc.opus_packet import OF_20_MS, SILENT_BYTES, duration_ms
 from server.rtc.opus_packet import SILENCE as SILENT_PACKET
-from server.rtc.opus_packet import duration_ms, is_silent
 
 SETTLE_TICKS = 10
 """Transcoded first, so that the far decoder knows this voice before the encoder behind
@@ -25,6 +25,7 @@ CHOOSE_TICKS = 5
 LIVE_S = 0.045
 """Sound that came so recently goes on: whoever takes over leaves no hole after it."""
 PRIMING_FRAMES = 3
+_FRAME_S = FRAME_MS / 1000
 
 
 class ModelAudio(Protocol):
@@ -161,10 +162,11 @@ class Solo:
                 self._model.send_packet(b"")
             return
         self._heard_s = now_s
+        usual = payload[0] in OF_20_MS
         if self._uplink.take_packet(
             now_s,
-            duration_s=duration_ms(payload) / 1000,
-            is_silent=is_silent(payload),
+            duration_s=_FRAME_S if usual else duration_ms(payload) / 1000,
+            is_silent=len(payload) <= SILENT_BYTES,
         ):
             self._model.send_packet(payload)
 
@@ -186,8 +188,12 @@ class Solo:
             return
         if self._has_track and not self._downlink.take_packet(
             now_s,
-            duration_s=duration_ms(payload) / 1000 if payload else FRAME_MS / 1000,
-            is_silent=is_silent(payload),
+            duration_s=(
+                _FRAME_S
+                if not payload or payload[0] in OF_20_MS
+                else duration_ms(payload) / 1000
+            ),
+            is_silent=len(payload) <= SILENT_BYTES,
         ):
             return
         self._played_s = now_s

@@ -71,11 +71,11 @@ class ChannelLine(ABC):
         else:
             self.dropped_frames += 1
 
-    def _take(self, frame: fr.Frame) -> None:
-        self._reception.add(frame.sequence, frame.timestamp, time.monotonic())
-        self.intake.packet(
-            frame.sequence, frame.payload, is_pause=bool(frame.flags & fr.PAUSE)
-        )
+    def _take(self, message: bytes, payload: bytes) -> None:
+        """One message that is as it should be."""
+        _, flags, sequence, timestamp = fr.HEADER.unpack_from(message)
+        self._reception.add(sequence, timestamp, time.monotonic())
+        self.intake.packet(sequence, payload, is_pause=bool(flags & fr.PAUSE))
 
 
 class RawLine(ChannelLine):
@@ -108,10 +108,10 @@ class PcmLine(ChannelLine):
 
     def receive(self, message: bytes) -> None:
         """One frame."""
-        frame = fr.unpack(message)
-        if not frame.payload or len(frame.payload) % 2:
+        payload = fr.payload_of(message)
+        if not payload or len(payload) % 2:
             raise fr.FramingError("audio must be whole 16-bit samples")
-        self._take(frame)
+        self._take(message, payload)
 
     def push(self, pcm: Pcm) -> None:
         """Send one frame."""
@@ -139,13 +139,17 @@ class OpusLine(ChannelLine):
 
     def receive(self, message: bytes) -> None:
         """One packet."""
-        frame = fr.unpack(message)
+        payload = fr.payload_of(message)
         if (
-            len(message) > MAX_OPUS_BYTES
-            or opus_packet.duration_ms(frame.payload) != 20
+            not payload
+            or len(message) > MAX_OPUS_BYTES
+            or (
+                payload[0] not in opus_packet.OF_20_MS
+                and opus_packet.duration_ms(payload) != 20
+            )
         ):
             raise fr.FramingError("audio must be Opus packets of 20 ms")
-        self._take(frame)
+        self._take(message, payload)
 
     def push(self, pcm: Pcm) -> None:
         """Encode and send one frame."""
@@ -161,10 +165,12 @@ class OpusLine(ChannelLine):
     def push_packet(self, payload: bytes) -> None:
         """Send one packet of the model's encoder."""
         self._passed, counter = payload, self._counter
-        if opus_packet.is_silent(payload):
+        if len(payload) <= opus_packet.SILENT_BYTES:
             self._transmit(counter.silence(payload))
+        elif self._send(counter.frame(payload)):
+            self.sent_frames += 1
         else:
-            self._transmit(counter.frame(payload))
+            self.dropped_frames += 1
 
     def rest(self) -> None:
         """A packet was lost further away: the peer's decoder goes on by itself."""

@@ -25,6 +25,8 @@ def _frame_ms(toc: int) -> float:
 
 
 _FRAME_MS = tuple(_frame_ms(toc) for toc in range(256))
+OF_20_MS = frozenset(n for n in range(256) if not n & 3 and _FRAME_MS[n] == 20.0)
+"""First bytes of packets that are one frame of 20 ms, as nearly all are."""
 _N_FRAMES = (1, 2, 2)
 """By the two lowest bits; with 3 the second byte says it."""
 

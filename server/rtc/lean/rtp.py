@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from struct import Struct
 
 HEADER_BYTES = 12
-_HEADER = Struct("!BBHLL")
+PLAIN = 0x80
+"""First byte of a packet that has the header only, and no padding."""
+HEADER = Struct("!BBHLL")
+"""Flags, marker and payload type, sequence number, timestamp, SSRC."""
 _EXTENSION = Struct("!HH")
 _SEQUENCES = 1 << 16
 
@@ -32,15 +35,15 @@ def pack(
     extension: bytes = b"",
 ) -> bytes:
     """One packet, unencrypted."""
-    first = 0x90 if extension else 0x80
+    first = PLAIN | 0x10 if extension else PLAIN
     second = payload_type | 0x80 if marker else payload_type
-    return _HEADER.pack(first, second, sequence, timestamp, ssrc) + extension + payload
+    return HEADER.pack(first, second, sequence, timestamp, ssrc) + extension + payload
 
 
 def payload_of(packet: bytes) -> bytes:
     """What a packet carries; empty when its lengths make no sense."""
     first = packet[0]
-    if first == 0x80:
+    if first == PLAIN:
         return packet[HEADER_BYTES:]
     start = HEADER_BYTES + 4 * (first & 0x0F)
     if first & 0x10:
@@ -53,7 +56,7 @@ def payload_of(packet: bytes) -> bytes:
 
 def read_header(packet: bytes) -> tuple[int, int, int, int]:
     """(payload type, sequence number, timestamp, SSRC)."""
-    _, second, sequence, timestamp, ssrc = _HEADER.unpack_from(packet)
+    _, second, sequence, timestamp, ssrc = HEADER.unpack_from(packet)
     return second & 0x7F, sequence, timestamp, ssrc
 
 
@@ -81,7 +84,9 @@ class Reception:
             self.highest += ahead
         transit = arrival_s * self.clock_hz - timestamp
         if self._transit is not None:
-            difference = abs(transit - self._transit)
+            difference = transit - self._transit
+            if difference < 0:
+                difference = -difference
             if difference < self.clock_hz:  # else the timestamp began anew
                 self.jitter_ticks += (difference - self.jitter_ticks) / 16
         self._transit = transit

@@ -132,8 +132,10 @@ class LeanSender(RTCRtpSender):
     def push_packet(self, payload: bytes) -> None:
         """Send an Opus packet of somebody else's encoder, as it is."""
         self._passed = payload
-        ticks = int(opus_packet.duration_ms(payload) * CLOCK_HZ // 1000)
-        if self._dtx and opus_packet.is_silent(payload):
+        ticks = TICKS_PER_FRAME
+        if payload[0] not in opus_packet.OF_20_MS:
+            ticks = int(opus_packet.duration_ms(payload) * CLOCK_HZ // 1000)
+        if self._dtx and len(payload) <= opus_packet.SILENT_BYTES:
             self._silent_frames += 1
             n = self._silent_frames
             if n > CONTINUOUS_SILENCE_FRAMES and n % DTX_INTERVAL_FRAMES:
@@ -170,16 +172,22 @@ class LeanSender(RTCRtpSender):
         sequence, timestamp = self._sequence, self._timestamp
         self._sequence = (sequence + 1) & 0xFFFF
         self._timestamp = (timestamp + ticks) & 0xFFFFFFFF
-        packet = rtp.pack(
-            self._payload_type,
-            sequence,
-            timestamp,
-            self._ssrc,
-            payload,
-            marker=self._marker,
-            extension=self._extension,
-        )
-        self._marker = False
+        if self._marker or self._extension:
+            packet = rtp.pack(
+                self._payload_type,
+                sequence,
+                timestamp,
+                self._ssrc,
+                payload,
+                marker=self._marker,
+                extension=self._extension,
+            )
+            self._marker = False
+        else:
+            header = rtp.HEADER.pack(
+                rtp.PLAIN, self._payload_type, sequence, timestamp, self._ssrc
+            )
+            packet = header + payload
         self._history.append((sequence, packet))
         self._packets += 1
         self._octets += len(payload)
