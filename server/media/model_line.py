@@ -48,12 +48,7 @@ class ModelLine:
         self._is_over = False
         self._is_closing = False
         self._transport = transport(self)
-        # What concerns the audio alone goes there without a stop.
-        self.send_audio = self._transport.send_audio
-        self.send_packet = self._transport.send_packet
-        self.pass_packets = self._transport.pass_packets
-        self.prime = self._transport.prime
-        self.tick = self._transport.tick
+        self._shortcut()
 
     @property
     def lost_packets(self) -> int:
@@ -72,11 +67,21 @@ class ModelLine:
             BridgeError: what stood in the way. The caller still calls `close`.
         """
         await self._transport.open(self.config)
+        self._shortcut()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._ready
         except TimeoutError as exc:
             raise ModelTimeoutError("no configured session in time") from exc
+
+    def _shortcut(self) -> None:
+        """What concerns the audio alone goes without a stop, once that way is known."""
+        transport = self._transport
+        self.send_audio = transport.send_audio
+        self.send_packet = transport.send_packet
+        self.pass_packets = transport.pass_packets
+        self.prime = transport.prime
+        self.tick = transport.tick
 
     def fail(self, error: BridgeError) -> None:
         """It is of no use; who waits for `open` gets `error`."""

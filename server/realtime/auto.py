@@ -65,7 +65,7 @@ class AutoTransport:
         self._early: list[ServerEvent] = []
         self._is_settled = not self._tries_webrtc
         self._trial = _Trial(self)
-        self._inner = webrtc(self._trial) if self._tries_webrtc else websocket(events)
+        self._use(webrtc(self._trial) if self._tries_webrtc else websocket(events))
 
     async def open(self, config: SessionConfig) -> None:
         """Connect by WebRTC, or else by WebSocket.
@@ -87,14 +87,23 @@ class AutoTransport:
             early, self._early = self._early, []
             for event in early:
                 self._events.on_model_event(event)
+            self._trial.step_aside(self._events)
             return
         logger.warning("no media path to the voice service; using a WebSocket")
         self._memory.webrtc_failed(self._loop.time())
         self._early.clear()
         self._trial.is_over = True  # its end is not the end of the leg
-        failed, self._inner = self._inner, self._websocket(self._events)
+        failed = self._inner
+        self._use(self._websocket(self._events))
         await failed.close()
         await self._inner.open(config)
+
+    def _use(self, inner: ModelTransport) -> None:
+        """From now on this one. Audio goes there without a stop."""
+        self._inner = inner
+        self.send_audio = inner.send_audio
+        self.send_packet = inner.send_packet
+        self.tick = inner.tick
 
     # --- from WebRTC
 
@@ -106,16 +115,6 @@ class AutoTransport:
         self._early.append(event)
         if not self._came_up.done():
             self._came_up.set_result(True)
-
-    def on_model_audio(self, pcm: Pcm) -> None:
-        """Samples of the voice."""
-        if self._is_settled:
-            self._events.on_model_audio(pcm)
-
-    def on_model_packet(self, payload: bytes | None) -> None:
-        """The voice, undecoded."""
-        if self._is_settled:
-            self._events.on_model_packet(payload)
 
     def on_model_lost(self, reason: str) -> None:
         """The leg is over; before the first event it never was one."""
@@ -129,10 +128,6 @@ class AutoTransport:
     def send_event(self, event: Json) -> bool:
         """Send one client event."""
         return self._inner.send_event(event)
-
-    def send_audio(self, pcm: Pcm) -> None:
-        """Send one 20 ms frame."""
-        self._inner.send_audio(pcm)
 
     @property
     def takes_packets(self) -> bool:
@@ -148,10 +143,6 @@ class AutoTransport:
         """Have the voice come as packets, or decoded again."""
         return self._inner.pass_packets(on)
 
-    def send_packet(self, payload: bytes) -> None:
-        """Send one Opus packet."""
-        self._inner.send_packet(payload)
-
     def prime(self, frames: list[Pcm]) -> None:
         """Before the first `send_audio` after packets."""
         self._inner.prime(frames)
@@ -160,10 +151,6 @@ class AutoTransport:
     def takes_bursts(self) -> bool:
         """Whether it takes audio faster than real time."""
         return self._inner.takes_bursts
-
-    def tick(self) -> None:
-        """Every 20 ms."""
-        self._inner.tick()
 
     def probe(self) -> None:
         """Ask for a sign of life."""
@@ -189,19 +176,22 @@ class _Trial:
     def __init__(self, owner: AutoTransport) -> None:
         self._owner = owner
         self.is_over = False
+        self.on_model_audio: Callable[[Pcm], None] = _unheard
+        self.on_model_packet: Callable[[bytes | None], None] = _unheard
+
+    def step_aside(self, events: TransportEvents) -> None:
+        """The path has proved itself: audio goes on without a stop here."""
+        self.on_model_audio = events.on_model_audio
+        self.on_model_packet = events.on_model_packet
 
     def on_model_event(self, event: ServerEvent) -> None:
         if not self.is_over:
             self._owner.on_model_event(event)
 
-    def on_model_audio(self, pcm: Pcm) -> None:
-        if not self.is_over:
-            self._owner.on_model_audio(pcm)
-
-    def on_model_packet(self, payload: bytes | None) -> None:
-        if not self.is_over:
-            self._owner.on_model_packet(payload)
-
     def on_model_lost(self, reason: str) -> None:
         if not self.is_over:
             self._owner.on_model_lost(reason)
+
+
+def _unheard(audio: Pcm | bytes | None) -> None:
+    """Nobody listens before the path has proved itself."""

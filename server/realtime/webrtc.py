@@ -21,6 +21,9 @@ class WebRtcTransport:
         self._call_id: str | None = None
         self._has_ended = False
         self._peer = ModelPeer(self, policy)
+        # Audio goes there without a stop.
+        self.send_audio = self._peer.send_audio
+        self.send_packet = self._peer.send_packet
 
     async def open(self, config: SessionConfig) -> None:
         """Mint a secret, call the service, take its answer.
@@ -39,10 +42,6 @@ class WebRtcTransport:
         """Send one client event; False when the channel is not open."""
         return self._peer.send_event(encode(event))
 
-    def send_audio(self, pcm: Pcm) -> None:
-        """Send one 20 ms frame."""
-        self._peer.send_audio(pcm)
-
     @property
     def takes_packets(self) -> bool:
         """RTP carries what WebRTC browsers send."""
@@ -56,10 +55,6 @@ class WebRtcTransport:
     def pass_packets(self, on: bool) -> list[Pcm]:
         """Have the voice come as packets, or decoded again."""
         return self._peer.pass_packets(on)
-
-    def send_packet(self, payload: bytes) -> None:
-        """Send one Opus packet; an empty one is 20 ms of nothing."""
-        self._peer.send_packet(payload)
 
     def prime(self, frames: list[Pcm]) -> None:
         """Before the first `send_audio` after packets."""
