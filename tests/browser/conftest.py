@@ -6,7 +6,6 @@ bridge that remembers nothing of the test before.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -14,39 +13,17 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext
 
 from tests.support.bridge_process import BridgeProcess, running_bridge
 from tests.support.page_double import PageClient, PageDouble
-from tests.support.voice_page import (
-    CHROMIUM,
-    FakeMicrophone,
-    VoicePage,
-    chromium,
-    open_page,
-    page_of,
-)
+from tests.support.speaking_chromium import browser, microphone
+from tests.support.voice_page import FakeMicrophone, VoicePage, open_page, page_of
 
+__all__ = ["browser", "microphone"]
 OpenPage = Callable[..., AbstractAsyncContextManager[VoicePage]]
 TIMEOUT_S = 240
 """Of one test: on a machine with one slow core these are slow and must not fail."""
-
-
-@pytest.fixture(scope="session")
-def microphone(tmp_path_factory: pytest.TempPathFactory) -> FakeMicrophone:
-    """What the browser's microphone hears from the next call on."""
-    return FakeMicrophone(tmp_path_factory.mktemp("microphone") / "speech.wav")
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(microphone: FakeMicrophone) -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        missing = f"{CHROMIUM} is missing (Debian: apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    async with async_playwright() as playwright, chromium(playwright, microphone) as it:
-        yield it
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

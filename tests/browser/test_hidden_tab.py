@@ -21,7 +21,7 @@ import pytest
 from tests.support.hidden_tab import DevTools, chromium_tabs
 from tests.support.page_double import PageDouble
 from tests.support.sounds import RATE_HZ
-from tests.support.voice_page import CHROMIUM
+from tests.support.voice_page import need_chromium
 
 MINUTES = float(os.environ.get("HIDDEN_TAB_MINUTES", "0"))
 LONG = MINUTES > 0
@@ -38,7 +38,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.browser,
     pytest.mark.timeout(int(MINUTES * 60) + 120),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing"),
 ]
 
 BUSY = """setInterval(() => {
@@ -62,6 +61,7 @@ TAKE = """(async () => {
 async def test_the_delay_of_a_hidden_call_does_not_grow(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
+    need_chromium()
     microphone = tmp_path / "clicks.wav"
     write_clicks(microphone)
     async with (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.support.lacking import node
 
 NODE_TIMEOUT_S = 140
 HERE = Path(__file__).parent
@@ -17,14 +17,8 @@ SUITES = sorted(path.name for path in (HERE / "js").glob("*.test.mjs"))
 @pytest.mark.timeout(NODE_TIMEOUT_S + 10)
 @pytest.mark.parametrize("suite", SUITES)
 def test_pure_modules_keep_their_promises(suite: str) -> None:
-    node = shutil.which("node")
-    if node is None:
-        if os.environ.get("CI"):
-            pytest.fail("node is missing (Debian: apt-get install nodejs)")
-        pytest.skip("node is missing (Debian: apt-get install nodejs)")
-
     run = subprocess.run(
-        [node, "--test", str(HERE / "js" / suite)],
+        [node(), "--test", str(HERE / "js" / suite)],
         capture_output=True,
         text=True,
         timeout=NODE_TIMEOUT_S,

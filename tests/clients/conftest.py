@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
 
-from tests.support.voice_page import CHROMIUM, FakeMicrophone, chromium
+from tests.support.lacking import lacking
+from tests.support.speaking_chromium import browser, microphone
+
+__all__ = ["browser", "microphone"]
 
 JS = Path(__file__).parent / "js"
 SDK = JS / "node_modules" / "@openai" / "agents-realtime"
 NPM_TIMEOUT_S = 50
 NPM_INSTALL = ["install", "--no-package-lock", "--ignore-scripts", "--no-audit"]
-
-
-def lacking(what: str) -> NoReturn:
-    """Where everything must be proven, a gap is a failure; elsewhere it is told."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
@@ -59,17 +50,3 @@ def _installed() -> str | None:
     except OSError:
         return None
     return found
-
-
-@pytest.fixture(scope="session")
-def microphone(tmp_path_factory: pytest.TempPathFactory) -> FakeMicrophone:
-    """What the browser's microphone hears from the next connection on."""
-    return FakeMicrophone(tmp_path_factory.mktemp("microphone") / "speech.wav")
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(microphone: FakeMicrophone) -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        lacking(f"{CHROMIUM} is missing (Debian: apt-get install chromium)")
-    async with async_playwright() as playwright, chromium(playwright, microphone) as it:
-        yield it

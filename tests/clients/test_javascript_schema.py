@@ -7,7 +7,6 @@ all later responses (realtime-api.md 8.3).
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +15,14 @@ from typing import Any
 import pytest
 
 from fake_openai.scenario import load_named, names
-from tests.clients.conftest import JS, lacking
+from tests.clients.conftest import JS
 from tests.contract.fake_openai.test_events import (
     CONVERSATIONS,
     ODD_ON_PURPOSE,
     TRANSPORTS,
     hostile,
 )
+from tests.support.lacking import node
 from tests.support.realtime_stage import Stage
 
 UNKNOWN_TO_THE_SDK = {
@@ -53,11 +53,8 @@ def shape(value: Any) -> Any:
 
 def judged(events: list[dict[str, Any]]) -> list[list[str]]:
     """[type, complaint] of every event that is refused."""
-    node = shutil.which("node")
-    if node is None:
-        lacking("node is missing (Debian: apt-get install nodejs)")
     run = subprocess.run(
-        [node, JS / "judge.mjs"],
+        [node(), JS / "judge.mjs"],
         input="\n".join(json.dumps(event) for event in events),
         capture_output=True,
         text=True,

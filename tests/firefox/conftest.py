@@ -14,6 +14,7 @@ from playwright.async_api import Browser, async_playwright
 
 from tests.support import pulse as pulse_module
 from tests.support.bridge_process import BridgeProcess, running_bridge
+from tests.support.lacking import lacking
 from tests.support.pulse import Pulse, running_pulse
 from tests.support.voice_page import VoicePage
 
@@ -32,10 +33,11 @@ OpenPage = Callable[..., AbstractAsyncContextManager[VoicePage]]
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def sound(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pulse]:
     if not FIREFOX.exists() or not pulse_module.is_installed():
-        missing = "apt-get install firefox-esr pulseaudio pulseaudio-utils"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        lacking(
+            "Firefox or PulseAudio is missing, and these tests drive a real Firefox on "
+            "virtual sound hardware (Debian: apt-get install firefox-esr pulseaudio "
+            "pulseaudio-utils)"
+        )
     async with running_pulse(tmp_path_factory.mktemp("pulse")) as it:
         yield it
 

@@ -19,7 +19,6 @@ import asyncpg
 URL_VARIABLE = "VOICEBRIDGE_TEST_POSTGRES_URL"
 # Read at import: the fixture that scrubs the environment comes later.
 GIVEN_URL = os.environ.get(URL_VARIABLE)
-IS_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 START_TIMEOUT_S = 30
 SETTINGS = (
     # It is thrown away: nothing needs to outlive a crash.

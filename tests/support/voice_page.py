@@ -29,6 +29,8 @@ from playwright.async_api import (
     expect,
 )
 
+from tests.support.lacking import lacking
+
 CHROMIUM = Path("/usr/bin/chromium")
 RATE_HZ = 24_000
 Sound = NDArray[np.int16]
@@ -194,6 +196,16 @@ class VoicePage:
     def _note_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.type}: {message.text}")
+
+
+def need_chromium() -> None:
+    """For a test that drives a real Chromium: it is here, or the test says why not."""
+    __tracebackhide__ = True
+    if not CHROMIUM.exists():
+        lacking(
+            f"{CHROMIUM} is missing, and this test drives a real Chromium "
+            "(Debian: apt-get install chromium)"
+        )
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from tests.integration.server.conftest import (
     settings_for,
 )
 from tests.support.browser import Browser, browser
-from tests.support.postgres import IS_CI
+from tests.support.lacking import lacking
 from tests.support.tones import assert_all_came, silence, tone
 
 VOICE = np.concatenate((tone(440, 1), silence(0.3)))
@@ -33,9 +33,10 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a TURN server on loopback that wants expiring credentials."""
     program = shutil.which("turnserver")
     if program is None:
-        if IS_CI:
-            pytest.fail("coturn is not installed; .ci/run installs it")
-        pytest.skip("NO COTURN HERE: relayed calls are not tested (apt: coturn)")
+        lacking(
+            "coturn is missing, so relayed calls are not tested "
+            "(Debian: apt-get install coturn; .ci/run installs it)"
+        )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +17,11 @@ from simulator.playout_buffer import QUANTUM, PlayoutConfig
 from simulator.record import EarTrack
 from simulator.speech import speech_like
 from simulator.timeline import FRAME_S, FRAME_SAMPLES, RATE_HZ
+from tests.support.lacking import node
 
 DRIVER = Path(__file__).parents[2] / "support" / "play_arrivals.mjs"
 SECONDS = 14.0
 START_S = 500.0
-
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
 
 
 def steady(number: int, rng: np.random.Generator) -> float:
@@ -81,7 +79,7 @@ def page(arrivals: Arrivals) -> dict[str, Any]:
         "events": [(quantum(at_s), pcm) for at_s, pcm in events],
     }
     done = subprocess.run(
-        ["node", str(DRIVER)],
+        [node(), str(DRIVER)],
         input=json.dumps(given),
         capture_output=True,
         text=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +14,14 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
+from playwright.async_api import async_playwright
 
 from simulator import ice
 from simulator.network import Conditions, DropReason, Profile, profile
 from simulator.relay import Relay
 from simulator.relay_proxy import RelayProxy
+from tests.support.voice_page import CHROMIUM, need_chromium
 
-playwright_api = pytest.importorskip("playwright.async_api")
-
-CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--disable-gpu",
     "--disable-background-networking",
@@ -94,14 +92,14 @@ async def listen(app: web.Application) -> tuple[web.AppRunner, str]:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="no /usr/bin/chromium")
 async def test_chromium_gets_the_networks_delay_and_survives_a_change_of_address(
     bridge: web.Application,
 ) -> None:
+    need_chromium()
     target_runner, target = await listen(bridge)
     async with Relay(profile("clean"), seed=1) as relay:
         proxy_runner, url = await listen(RelayProxy(relay, target).app)
-        async with playwright_api.async_playwright() as playwright:
+        async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path=str(CHROMIUM), headless=True, args=FLAGS
             )

@@ -17,7 +17,8 @@ from server.store.engine import SQLITE_FILE, make_engines, parse_url
 from server.store.figures import WriterLimits
 from server.store.migrate import upgrade
 from server.store.store import Store, StoreConfig, open_store
-from tests.support.postgres import IS_CI, Cluster, NoPostgresError, running_cluster
+from tests.support.lacking import lacking
+from tests.support.postgres import Cluster, NoPostgresError, running_cluster
 from tests.support.stores import Api
 
 
@@ -28,9 +29,7 @@ def cluster() -> Iterator[Cluster]:
         with running_cluster() as cluster:
             yield cluster
     except NoPostgresError as exc:
-        if IS_CI:
-            pytest.fail(f"PostgreSQL is not tested: {exc}")
-        pytest.skip(f"PostgreSQL IS NOT TESTED: {exc}")
+        lacking(f"PostgreSQL is not tested: {exc}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
