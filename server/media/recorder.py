@@ -6,8 +6,10 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from server.audio.format import FRAME_MS, Pcm
 from server.errors import RecordingFailedError
@@ -22,6 +24,8 @@ from server.media.take import (
 from server.rtc import libopus
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 BATCH_TICKS = 25
 """Half a second goes to the thread at once."""
@@ -210,7 +214,7 @@ class Recorder:
             self._began_at_s + offset_s,
             round((began_s - self._session_began_s + offset_s) * 1000),
         )
-        self._loop.call_soon_threadsafe(self._on_track, news)
+        self._call_soon(self._on_track, news)
 
     # --- back on the loop
 
@@ -218,10 +222,14 @@ class Recorder:
         self, call: Callable[[Future[None]], None]
     ) -> Callable[[Future[None]], None]:
         def on_done(done: Future[None]) -> None:
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(call, done)
+            self._call_soon(call, done)
 
         return on_done
+
+    def _call_soon(self, call: Callable[[T], None], argument: T) -> None:
+        """From the thread; it may be later than the end of the loop."""
+        with suppress(RuntimeError):  # closed, perhaps just now
+            self._loop.call_soon_threadsafe(call, argument)
 
     def _on_written(self, done: Future[None]) -> None:
         self._n_pending -= 1

@@ -152,3 +152,24 @@ async def test_a_recording_in_which_nothing_was_heard_leaves_no_file(
     await desk.recorder.begin()
     assert await desk.end() == {}
     assert not list(tmp_path.iterdir())
+
+
+def test_files_are_completed_also_when_the_loop_has_gone(tmp_path: Path) -> None:
+    """The disk was slower than the end of the program waits for it."""
+    may_write = threading.Event()
+
+    async def record() -> Desk:
+        desk = Desk(tmp_path)
+        desk.tick(30)
+        await desk.written()
+        desk.recorder._thread.submit(may_write.wait)
+        desk.tick(3)
+        desk.recorder.stop()
+        return desk
+
+    desk = asyncio.run(record())
+    may_write.set()
+    desk.recorder._thread.shutdown(wait=True)
+
+    assert len(list(tmp_path.iterdir())) == 3
+    assert desk.recorder._take._tracks == {}, "files without their end"
