@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from server.audio.format import FRAME_BYTES, FULL_SCALE, SILENCE, Pcm
 
 _SILENT_BYTES = bytes(FRAME_BYTES)
+_WIRE = np.dtype("<i2")
+"""Of a sample on the wire; made once, because reading its name costs a copy."""
 
 
 def bytes_to_pcm(data: bytes | memoryview) -> Pcm:
@@ -18,12 +20,12 @@ def bytes_to_pcm(data: bytes | memoryview) -> Pcm:
     """
     if len(data) % 2:
         raise ValueError(f"{len(data)} bytes are not whole 16-bit samples")
-    return np.frombuffer(data, "<i2")
+    return np.frombuffer(data, _WIRE)
 
 
 def pcm_to_bytes(pcm: Pcm) -> bytes:
     """The samples as headerless PCM16 little-endian."""
-    return pcm.astype("<i2", copy=False).tobytes()
+    return pcm.astype(_WIRE, copy=False).tobytes()
 
 
 def is_all_zero(pcm: Pcm) -> bool:
