@@ -261,7 +261,7 @@ async def confirm_tool(
 
 @router.post(
     "/session/{session_id}/recording",
-    responses=errors(400, 404, 408, 409, 410, 413, 415, 422),
+    responses=errors(400, 404, 408, 409, 410, 413, 415, 422, 507),
     openapi_extra=body("application/json", RecordingSwitch.model_json_schema()),
 )
 async def switch_recording(

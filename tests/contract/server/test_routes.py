@@ -60,6 +60,15 @@ async def test_a_bad_session_request_names_the_field(
         assert_error(response, status, "invalid_request", words)
 
 
+async def test_a_recording_that_cannot_be_made_is_in_the_document(
+    client: httpx.AsyncClient,
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+
+    route = document["paths"][f"{SESSION}/{{session_id}}/recording"]["post"]
+    assert {"409", "507"} <= set(route["responses"])
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data"])
 async def test_a_session_request_must_be_json(
     client: httpx.AsyncClient, content_type: str
