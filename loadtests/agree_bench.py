@@ -16,8 +16,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
+from loadtests.arguments import add_result_options
 from loadtests.bench import calls_at
 from loadtests.ending import COULD_NOT_RUN, end
 from loadtests.processes import ProcessError
@@ -137,8 +137,7 @@ def parser() -> argparse.ArgumentParser:
     add("--runs", type=int, default=3, metavar="N", help="(default 3)")
     add("--sessions", type=int, default=6, metavar="N", help="of each (default 6)")
     add("--seconds", type=float, default=12.0, help="length of a call (default 12)")
-    add("--json", type=Path, metavar="FILE", help="the result here too")
-    add("--report", type=Path, metavar="DIR", help="the report's folder")
+    add_result_options(arguments)
     return arguments
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from loadtests.arguments import counts
 from loadtests.ending import COULD_NOT_RUN, end
 from loadtests.neighbours import Neighbours
 from loadtests.processes import BridgeProcess, ProcessError, simulate
@@ -38,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument(
         "--sessions",
-        type=_counts,
+        type=counts,
         default=(1, 5, 10),
         metavar="N,N,…",
         help="calls at the same time, one run each (default 1,5,10)",
@@ -150,16 +151,6 @@ def calls_at(
         summary["doubts"] = [*summary["doubts"], *doubts]
         summary["reliable"] = False
     return CallsAtLoad(sessions, calls, summary)
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    try:
-        counts = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"not numbers with commas: {text}") from None
-    if not counts or min(counts) < 1:
-        raise argparse.ArgumentTypeError("every number of sessions is 1 or more")
-    return counts
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from loadtests.arguments import add_result_options, counts
 from loadtests.ending import COULD_NOT_RUN, EXIT_STATUS, keep
 from loadtests.engine.browser import LEGS
 from loadtests.engine.programs import (
@@ -63,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         "or 1 where a call broke.",
     )
     arguments.add_argument(
-        "--sessions", type=_counts, default=(1, 5, 10, 20, 40), metavar="N,N,…"
+        "--sessions", type=counts, default=(1, 5, 10, 20, 40), metavar="N,N,…"
     )
     arguments.add_argument(
         "--legs", type=_choice(LEGS), default=LEGS, help=f"of {','.join(LEGS)}"
@@ -85,10 +86,7 @@ def parser() -> argparse.ArgumentParser:
         help="instead: lose packets of one call for --seconds, and see whether its "
         "delay comes back",
     )
-    arguments.add_argument("--json", type=Path, default=None, help="results here")
-    arguments.add_argument(
-        "--report", type=Path, default=None, metavar="DIR", help="the report's folder"
-    )
+    add_result_options(arguments)
     return arguments
 
 
@@ -361,16 +359,6 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 def _rounded(value: Any) -> float | None:
     return round(value, 3) if value else None
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    try:
-        counts = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"not numbers with commas: {text}") from None
-    if not counts or min(counts) < 1:
-        raise argparse.ArgumentTypeError("every number of sessions is 1 or more")
-    return counts
 
 
 def _choice(allowed: Sequence[str]) -> Any:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from loadtests.arguments import counts
 from loadtests.budget.kernels import KernelError, KernelTime, measure_kernels
 from loadtests.budget.load import Load, next_sessions, why_broken
 from loadtests.budget.measuring import MeasuringPlan, measure_load
@@ -242,13 +243,10 @@ def _say(line: str) -> None:
 
 
 def _counts(text: str) -> tuple[int, ...]:
-    try:
-        counts = tuple(sorted({int(part) for part in text.split(",")}))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"not numbers with commas: {text}") from None
-    if not counts or min(counts) < 1 or max(counts) > MOST_SESSIONS:
+    found = sorted(set(counts(text)))
+    if found[-1] > MOST_SESSIONS:
         raise argparse.ArgumentTypeError(f"every number is 1 to {MOST_SESSIONS}")
-    return counts
+    return tuple(found)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from loadtests.arguments import add_result_options
 from loadtests.compare.judge import LEAST_ROUNDS, by_verdict, judge
 from loadtests.compare.revisions import WORK_TREE, RevisionError, built
 from loadtests.compare.side import Load, Measured, Plan
@@ -69,8 +70,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--leg", choices=("datachannel", "track"), default="datachannel")
     add("--seed", type=int, default=1, help="of the order in which things are started")
-    add("--json", type=Path, metavar="FILE", help="the result here too")
-    add("--report", type=Path, metavar="DIR", help="the report's folder")
+    add_result_options(arguments)
     return arguments
 
 

@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from loadtests.arguments import add_result_options
 from loadtests.compare.judge import LEAST_ROUNDS, judge
 from loadtests.compare.rates import CPU, Rates, Trial, report, row_of, size_text
 from loadtests.compare.revisions import WORK_TREE, Built, RevisionError, built
@@ -60,8 +61,7 @@ def parser() -> argparse.ArgumentParser:
     add("--delay-ms", type=float, default=10.0, metavar="MS", help="(default 10)")
     add("--burn", type=float, default=0.10, metavar="SHARE", help="(default 0.1)")
     add("--seed", type=int, default=1)
-    add("--json", type=Path, metavar="FILE", help="the result here too")
-    add("--report", type=Path, metavar="DIR", help="the report's folder")
+    add_result_options(arguments)
     return arguments
 
 
