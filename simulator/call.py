@@ -227,7 +227,13 @@ class Call:
             await asyncio.sleep(0.25)
             now_s = time.monotonic()
             if lifeline.is_lost(now_s):
-                await self._come_back(lifeline)
+                try:
+                    await self._come_back(lifeline)
+                except Exception as exc:
+                    # Nobody awaits this task but to end it: the call must know.
+                    logger.exception("call %d broke", self._plan.index)
+                    self.fail(f"coming back broke: {type(exc).__name__}: {exc}")
+                    return
             elif lifeline.must_ping(now_s) and self._peer is not None:
                 self._peer.send_message({"type": "ping", "t": round(now_s, 3)})
 

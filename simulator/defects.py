@@ -252,6 +252,7 @@ def _gaps(leg: Leg, found: Sequence[Passage], start_s: float) -> list[Defect]:
     defects.sort(key=lambda defect: -defect.size)
     rest = defects[MOST_GAPS:]
     total_ms = sum(defect.size for defect in rest)
-    words = f"{leg}: {len(rest)} more gaps, together {total_ms:.0f} ms"
+    n = len(rest)
+    words = f"{leg}: {n} more gap{'s' * (n > 1)}, together {total_ms:.0f} ms"
     last = Defect("gap", leg, words, round(total_ms, 1))
     return [*sorted(defects[:MOST_GAPS], key=lambda d: d.at_s or 0.0), last]

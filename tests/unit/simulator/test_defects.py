@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator.defects import Defect, Drift
+from simulator.continuity import Continuity, Hole
+from simulator.defects import MOST_GAPS, Defect, Drift, _gaps
 from simulator.measures import measure
+from simulator.passage import Passage
 from simulator.record import CallRecord, ModelRecord
 from simulator.speech import silence, tone
 from simulator.timeline import RATE_HZ, Pcm, Recording
@@ -35,6 +37,15 @@ def half_speed(pcm: Pcm) -> Pcm:
     return np.interp(np.arange(0, pcm.size - 1, 0.5), np.arange(pcm.size), pcm).astype(
         np.int16
     )
+
+
+def test_one_gap_too_many_is_one_more_gap() -> None:
+    holes = tuple(Hole(n * RATE_HZ, 60.0, stalled=False) for n in range(MOST_GAPS + 1))
+    whole = Continuity(540.0, 0.0, 0.0, 0.0, holes)
+
+    *_, last = _gaps("uplink", [Passage("hello", found=True, continuity=whole)], 0.0)
+
+    assert last.words == "uplink: 1 more gap, together 60 ms"
 
 
 def only(call: CallRecord, model: ModelRecord) -> Defect:
