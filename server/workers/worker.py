@@ -155,6 +155,9 @@ class Worker:
                 self._receive(codec.from_line(line))
         except (OSError, ValueError, codec.FrameError) as exc:
             logger.error("media process %s speaks nonsense: %s", self.pid, exc)
+        except Exception:
+            # A bug of ours: it is the end of this process, but not without a word.
+            logger.exception("what media process %s told was not taken", self.pid)
 
     def _receive(self, frame: codec.Frame) -> None:
         if "id" in frame:
