@@ -296,14 +296,14 @@ class Responses:
         output = (params.get("audio") or {}).get("output") or {}
         modalities = params.get("output_modalities") or [session.modality]
         limit = params.get("max_output_tokens")
-        tools = params.get("tools")
+        tools, instructions = params.get("tools"), params.get("instructions")
         return ResponseConfig(
             modality="text" if modalities[0] == "text" else "audio",
             voice=output.get("voice") or session.voice,
             output_format=output.get("format") or session.output_format,
             max_output_tokens=session.max_output_tokens if limit is None else limit,
             metadata=params.get("metadata"),
-            instructions=params.get("instructions") or session.instructions,
+            instructions=session.instructions if instructions is None else instructions,
             tools=session.tools if tools is None else tools,
             tool_choice=params.get("tool_choice") or session.tool_choice,
             in_conversation=params.get("conversation") != "none",

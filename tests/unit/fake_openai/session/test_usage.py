@@ -13,6 +13,7 @@ from fake_openai.session.usage import (
     item_tokens,
     text_tokens,
 )
+from tests.support.realtime_stage import Stage
 
 
 def spoken(ms: int) -> Item:
@@ -76,3 +77,12 @@ def test_what_fits_stays_whole() -> None:
     items = [spoken(1_000) for _ in range(3)]
 
     assert fitted_context(items, 70, "auto", limit=100) == items
+
+
+def test_empty_instructions_of_a_response_replace_those_of_the_session() -> None:
+    stage = Stage("rules: [{on: any, say: hi}]")
+    stage.update(instructions="Be brief. " * 100)
+    stage.send("response.create", response={"instructions": "", "input": []})
+    stage.wait(1)
+
+    assert stage.last("response.done")["response"]["usage"]["input_tokens"] == 0
