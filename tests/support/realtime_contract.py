@@ -46,6 +46,31 @@ def field_lists() -> Json:
     return lists
 
 
+UNTIL_CREATED = [
+    "session.created",
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+    "response.created",
+    "response.output_item.added",
+    "conversation.item.added",
+    "response.content_part.added",
+]
+"""From the beginning of a call to the first of the answer to a spoken turn."""
+CASCADE = [
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "conversation.item.done",
+    "response.output_item.done",
+    "response.done",
+    "rate_limits.updated",
+]
+"""What an answer ends with, however it ends."""
+
+
 def objections(event: Json) -> list[str]:
     """Why some official client would not accept an event; empty = all accept it."""
     return [*_of_the_sdk(event), *_of_the_lists(event), *_of_strict_clients(event)]

@@ -5,6 +5,7 @@ import numpy as np
 from fake_openai import utterances
 from fake_openai.app import running_fake
 from tests.support.realtime_caller import calling
+from tests.support.realtime_contract import CASCADE, UNTIL_CREATED
 
 SESSION = {
     "type": "realtime",
@@ -19,24 +20,9 @@ SESSION = {
 }
 
 ORDER = [
-    "session.created",
-    "input_audio_buffer.speech_started",
-    "input_audio_buffer.speech_stopped",
-    "input_audio_buffer.committed",
-    "conversation.item.added",
-    "conversation.item.done",
-    "response.created",
-    "response.output_item.added",
-    "conversation.item.added",
-    "response.content_part.added",
+    *UNTIL_CREATED,
     "output_audio_buffer.started",
-    "response.output_audio.done",
-    "response.output_audio_transcript.done",
-    "response.content_part.done",
-    "conversation.item.done",
-    "response.output_item.done",
-    "response.done",
-    "rate_limits.updated",
+    *CASCADE,
     "output_audio_buffer.stopped",
 ]
 

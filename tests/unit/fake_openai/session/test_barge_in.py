@@ -3,6 +3,7 @@
 import pytest
 
 from fake_openai.session.options import SessionOptions
+from tests.support.realtime_contract import CASCADE
 from tests.support.realtime_stage import Stage, without_repeats
 
 STORY = """
@@ -80,13 +81,7 @@ def test_a_response_still_generating_is_done_before_it_is_cleared() -> None:
 
     assert stage.types[:9] == [
         "input_audio_buffer.speech_started",
-        "response.output_audio.done",
-        "response.output_audio_transcript.done",
-        "response.content_part.done",
-        "conversation.item.done",
-        "response.output_item.done",
-        "response.done",
-        "rate_limits.updated",
+        *CASCADE,
         "output_audio_buffer.cleared",
     ]
     response = stage.last("response.done")["response"]

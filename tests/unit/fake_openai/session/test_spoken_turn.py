@@ -3,6 +3,7 @@
 import pytest
 
 from fake_openai.wire.client import Transport
+from tests.support.realtime_contract import CASCADE, UNTIL_CREATED
 from tests.support.realtime_stage import Stage, without_repeats
 
 HELLO = """
@@ -10,27 +11,6 @@ rules:
   - on: {utterance: hello}
     say: Nice to hear from you today my friend
 """
-UNTIL_CREATED = [
-    "session.created",
-    "input_audio_buffer.speech_started",
-    "input_audio_buffer.speech_stopped",
-    "input_audio_buffer.committed",
-    "conversation.item.added",
-    "conversation.item.done",
-    "response.created",
-    "response.output_item.added",
-    "conversation.item.added",
-    "response.content_part.added",
-]
-CASCADE = [
-    "response.output_audio.done",
-    "response.output_audio_transcript.done",
-    "response.content_part.done",
-    "conversation.item.done",
-    "response.output_item.done",
-    "response.done",
-    "rate_limits.updated",
-]
 
 
 def answered(transport: Transport) -> Stage:
