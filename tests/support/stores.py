@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from server.store.records import EventRecord, event
 from server.store.store import Store
 
+FLUSH_S = 10.0
+"""Until what was recorded is in the database."""
 _numbers = itertools.count(1)
 
 
@@ -45,3 +47,15 @@ class Api:
             base_url="http://127.0.0.1:8000/api",
             headers={"Authorization": f"Bearer {owner}-key-000000000000"},
         )
+
+
+async def say(http: httpx.AsyncClient, conversation: str, text: str) -> Any:
+    """Post what a user said; the answer's body."""
+    body = {
+        "source": "user",
+        "type": "transcript",
+        "payload": {"role": "user", "text": text, "final": True},
+    }
+    answer = await http.post(f"/conversations/{conversation}/events", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()

@@ -12,29 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.store.records import RecordingRecord, UsageRecord
 from server.store.store import Store
-from tests.support.stores import Api, said
-
-FLUSH_S = 10.0
-
-
-async def _say(http: httpx.AsyncClient, conversation: str, text: str) -> Any:
-    body = {
-        "source": "user",
-        "type": "transcript",
-        "payload": {"role": "user", "text": text, "final": True},
-    }
-    answer = await http.post(f"/conversations/{conversation}/events", json=body)
-    assert answer.status_code == 201, answer.text
-    return answer.json()
+from tests.support.stores import FLUSH_S, Api, said, say
 
 
 async def test_a_conversation_from_its_creation_to_its_end(api: Api) -> None:
     async with api.of("ada") as http:
         created = await http.post("/conversations", json={"title": "Tea"})
         name = created.json()["id"]
-        await _say(http, name, "hello")
+        await say(http, name, "hello")
         renamed = await http.patch(f"/conversations/{name}", json={"title": "Coffee"})
         detail = (await http.get(f"/conversations/{name}")).json()
         gone = await http.delete(f"/conversations/{name}")
@@ -52,7 +38,7 @@ async def test_a_conversation_from_its_creation_to_its_end(api: Api) -> None:
 async def test_what_is_no_number_is_no_json_anywhere(api: Api, number: str) -> None:
     odd = f'{{"x": [{number}]}}'
     async with api.of("ada") as http:
-        await _say(http, "c1", "hello")
+        await say(http, "c1", "hello")
         json_type = {"content-type": "application/json"}
         refused = [
             await http.request(method, path, content=body, headers=json_type)
@@ -78,7 +64,7 @@ async def test_what_is_no_number_is_no_json_anywhere(api: Api, number: str) -> N
 async def test_an_id_that_no_database_takes_is_the_callers_fault(api: Api) -> None:
     """PostgreSQL refuses a NUL in a text; that is no outage of ours."""
     async with api.of("ada") as http:
-        await _say(http, "c1", "hello")
+        await say(http, "c1", "hello")
         answer = await http.get("/conversations/c1/export?recording=%00")
 
     assert answer.status_code == 422
@@ -114,7 +100,7 @@ async def test_the_addresses_and_words_of_the_earlier_system_still_work(
 
 async def test_an_event_for_a_conversation_nobody_created_creates_it(api: Api) -> None:
     async with api.of("ada") as http:
-        first = await _say(http, "from nowhere", "hello")
+        first = await say(http, "from nowhere", "hello")
         listed = (await http.get("/conversations")).json()["conversations"]
     assert first["seq"] == 1
     assert [c["id"] for c in listed] == ["from nowhere"]
@@ -122,7 +108,7 @@ async def test_an_event_for_a_conversation_nobody_created_creates_it(api: Api) -
 
 async def test_nobody_sees_or_touches_what_belongs_to_another(api: Api) -> None:
     async with api.of("ada") as ada, api.of("bob") as bob:
-        await _say(ada, "secret", "the code is 1234")
+        await say(ada, "secret", "the code is 1234")
         answers = [
             await bob.get("/conversations/secret"),
             await bob.get("/conversations/secret/events"),
@@ -133,7 +119,7 @@ async def test_nobody_sees_or_touches_what_belongs_to_another(api: Api) -> None:
             await bob.delete("/conversations/secret"),
         ]
         listed = (await bob.get("/conversations")).json()
-        mine = await _say(bob, "secret", "a conversation of my own")
+        mine = await say(bob, "secret", "a conversation of my own")
         untouched = (await ada.get("/conversations/secret/events")).json()["events"]
         memory = await ada.put("/memory", json={"text": "likes tea"})
         others = (await bob.get("/memory")).json()
@@ -191,7 +177,7 @@ async def test_what_is_bad_is_refused_by_the_name_of_its_field(api: Api) -> None
             assert answer.status_code == 422
             assert answer.json()["error"]["message"].startswith(field)
         assert (await http.get("/conversations")).json()["conversations"] == []
-        await _say(http, "c", "x")
+        await say(http, "c", "x")
         for query in BAD_PAGES:
             answer = await http.get(f"/conversations/c/events?{query}")
             assert answer.status_code == 422
@@ -300,126 +286,3 @@ async def test_export_has_everything_in_every_format(api: Api) -> None:
         'filename="conversation-c1.srt"' in found["srt"].headers["content-disposition"]
     )
     assert unknown.status_code == 422
-
-
-async def test_subtitles_fit_the_recording_they_are_asked_for(api: Api) -> None:
-    store = api.store
-    for text, session_id, session_ms in (
-        ("before", "s1", 9_000),
-        ("in the middle", "s1", 11_000),
-        ("of another session", "s2", 11_000),
-        ("after it", "s1", 20_000),
-    ):
-        record = said(
-            text, conversation_id="c", session_id=session_id, session_ms=session_ms
-        )
-        store.writer.record(record)
-    store.writer.record(_recording("r1", "recording", session_ms=9_500))
-    store.writer.record(_recording("r1", "finished", session_ms=9_500))
-    await store.writer.flush(FLUSH_S)
-    async with api.of("ada") as http:
-        url = "/conversations/c/export?format=srt&recording="
-        subtitles = (await http.get(f"{url}r1")).text
-        unknown = await http.get(f"{url}r2")
-    assert subtitles == "1\n00:00:00,500 --> 00:00:01,500\nUser: in the middle\n\n"
-    assert unknown.status_code == 404
-
-
-async def test_erasing_leaves_nothing_of_what_was_said(api: Api) -> None:
-    """Not in the database's files either, nor in a spill file, nor on the shelf."""
-    secret = "xyzzy-plugh-4711"
-    store = api.store
-    file = store.recordings_dir / "r1.ogg"
-    file.write_bytes(b"OggS" + secret.encode())
-    async with api.of("ada") as http:
-        await _say(http, "c", secret)
-        store.writer.record(_recording("r1", "recording"))
-        store.writer.record(_recording("r1", "finished"))
-        store.writer.record(UsageRecord("u", "ada", "c", "s", 1, 5, 6, "{}"))
-        erased = await http.delete("/conversations/c/events")
-        events = (await http.get("/conversations/c/events")).json()["events"]
-        recordings = (await http.get("/conversations/c/recordings")).json()
-        following = await _say(http, "c", "anew")
-        usage = (await http.get("/conversations/c")).json()["usage"]
-
-    assert erased.json() == {"erased": 1}
-    assert events == recordings["recordings"] == []
-    assert following["seq"] == 2, "numbers are never used twice"
-    assert usage["input_tokens"] == 5
-    for path in store.place.data_dir.rglob("*"):
-        if path.is_file():
-            assert secret.encode() not in path.read_bytes(), path
-
-
-async def test_deleting_takes_recordings_along_and_late_words_create_it_anew(
-    api: Api,
-) -> None:
-    store = api.store
-    file = store.recordings_dir / "r1.ogg"
-    file.write_bytes(b"OggS")
-    async with api.of("ada") as http:
-        await _say(http, "c", "old")
-        store.writer.record(_recording("r1", "recording"))
-        await http.delete("/conversations/c")
-        store.writer.record(_recording("r1", "finished"))
-        late = await _say(http, "c", "said a moment after it was deleted")
-        recordings = (await http.get("/conversations/c/recordings")).json()
-    assert late["seq"] == 1
-    assert not file.exists()
-    assert recordings["recordings"] == []
-
-
-async def test_recordings_are_listed_played_in_ranges_and_deleted(api: Api) -> None:
-    store = api.store
-    audio = bytes(range(256)) * 40
-    (store.recordings_dir / "r1.ogg").write_bytes(audio)
-    store.writer.record(_recording("r1", "recording"))
-    await store.writer.flush(FLUSH_S)
-    async with api.of("ada") as http, api.of("bob") as bob:
-        running = await http.get("/recordings/r1")
-        store.writer.record(_recording("r1", "finished"))
-        await store.writer.flush(FLUSH_S)
-        [listed] = (await http.get("/conversations/c/recordings")).json()["recordings"]
-        whole = await http.get("/recordings/r1")
-        part = await http.get("/recordings/r1", headers={"Range": "bytes=100-199"})
-        beyond = await http.get("/recordings/r1", headers={"Range": "bytes=99999-"})
-        of_others = [
-            await bob.get("/recordings/r1"),
-            await bob.delete("/recordings/r1"),
-        ]
-        odd = await http.get("/recordings/..%2f..%2fetc%2fpasswd")
-        deleted = await http.delete("/recordings/r1")
-        after = await http.get("/recordings/r1")
-
-    assert running.status_code == 404
-    assert (listed["duration_ms"], listed["track"]) == (2_000, "mix")
-    assert "file" not in listed
-    assert whole.content == audio
-    assert whole.headers["content-type"] == "audio/ogg"
-    assert (part.status_code, part.content) == (206, audio[100:200])
-    assert beyond.status_code == 416
-    assert {answer.status_code for answer in of_others} == {404}
-    assert odd.status_code in (404, 422)
-    assert deleted.status_code == 204
-    assert after.status_code == 404
-    assert not (store.recordings_dir / "r1.ogg").exists()
-
-
-def _recording(
-    recording_id: str, state: Any, *, session_ms: int = 0
-) -> RecordingRecord:
-    return RecordingRecord(
-        recording_id,
-        "ada",
-        "c",
-        "s1",
-        "take",
-        "mix",
-        "audio/ogg",
-        f"{recording_id}.ogg",
-        state,
-        1_700_000_000_000,
-        session_ms,
-        duration_ms=0 if state == "recording" else 2_000,
-        size_bytes=0 if state == "recording" else 10,
-    )

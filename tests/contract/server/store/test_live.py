@@ -19,9 +19,8 @@ from server.store.retention import DAY_MS, Retention
 from server.store.spill import Spill
 from server.store.store import Store, StoreConfig, now_ms, open_store
 from tests.support.postgres import Cluster
-from tests.support.stores import said
+from tests.support.stores import FLUSH_S, said
 
-FLUSH_S = 10.0
 N_EVENTS = 400
 N_READERS = 6
 

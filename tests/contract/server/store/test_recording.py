@@ -13,9 +13,7 @@ from server.store.engine import make_engines, parse_url
 from server.store.migrate import HEAD, current
 from server.store.records import ClientRecord, SessionRecord, UsageRecord, event
 from server.store.store import Store, StoreConfig, now_ms, open_store
-from tests.support.stores import said
-
-FLUSH_S = 10.0
+from tests.support.stores import FLUSH_S, said
 
 
 async def test_the_session_of_an_unknown_conversation_works_and_its_events_are_there(
