@@ -1,13 +1,15 @@
 """One 20 ms tick for the whole process.
 
-The schedule is absolute: tick n is due at start + n * 20 ms, however long the ones
-before took. When the loop stood still, its sockets are read first and the ticks follow
-at once: what had come is then played, and nothing is made up in its place. A backlog
-longer than the buffers is skipped, because they hold no sound for it.
+The schedule is absolute: a tick is due at every 20 ms of the clock, however long the
+ones before took, and the sockets are read just before (`server/rtc/lean/sockets.py`
+keeps the same grid). When the loop stood still, its sockets are read first and the
+ticks follow at once: what had come is then played, and nothing is made up in its place.
+A backlog longer than the buffers is skipped, because they hold no sound for it.
 """
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +22,9 @@ MAX_CATCH_UP = 10
 """Ticks of 200 ms: what a PlayoutBuffer keeps at most."""
 READ_FIRST_S = 0.001
 """Time for the loop to look at its sockets once, before ticks are caught up."""
+
+_ON_TIME = 1e-6
+"""Periods: the clock says no multiple exactly."""
 
 Tick = Callable[[float], None]
 
@@ -48,7 +53,8 @@ class Ticker:
         """Start calling `tick`. It must not raise; if it does it is unsubscribed."""
         self._subscribers[tick] = None
         if self._handle is None:
-            self._due_s = self._loop.time() + PERIOD_S
+            periods = math.floor(self._loop.time() / PERIOD_S + _ON_TIME)
+            self._due_s = (periods + 1) * PERIOD_S
             self._handle = self._loop.call_at(self._due_s, self._run)
 
     def unsubscribe(self, tick: Tick) -> None:

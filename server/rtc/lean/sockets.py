@@ -9,15 +9,19 @@ wakes the receiver within `sendto`.
 """
 
 import asyncio
+import math
 import select
 import socket
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-COLLECT_S = 0.008
-"""Added to the delay at most; half of it on average. Against 4 ms it saves a quarter of
-the CPU at 10 sessions (0.13 of the reference instead of 0.17, Opus on the channel)."""
+COLLECT_S = 0.010
+"""Added to the delay at most; half of it on average. On the grid of the clock, as the
+20 ms tick is: against 8 ms beside the tick it saves a seventh of the CPU at 10 sessions
+with Opus on the channel, an eleventh with PCM."""
+BEFORE_TICK_S = 0.001
+"""So that the tick finds what has come, while the caches are still warm."""
 BUSY_PER_S, CALM_PER_S = 500, 300
 """Datagrams per second from which collecting begins, and below which it ends."""
 _JUDGE_EVERY_S = 0.2
@@ -116,14 +120,20 @@ class Poller:
             return
         if self._timer is None and rate > BUSY_PER_S:
             self._ignore(self._epoll)
-            self._timer = self._loop.call_later(COLLECT_S, self._collect)
+            self._collect_later()
         elif self._timer is not None and rate < CALM_PER_S:
             self._stop_collecting()
             self._listen(self._epoll)
 
     def _collect(self) -> None:
-        self._timer = self._loop.call_later(COLLECT_S, self._collect)
+        self._collect_later()
         self.read()
+
+    def _collect_later(self) -> None:
+        now_s = self._loop.time() + BEFORE_TICK_S
+        step = math.floor(now_s / COLLECT_S + 0.5) + 1
+        at_s = step * COLLECT_S - BEFORE_TICK_S
+        self._timer = self._loop.call_at(at_s, self._collect)
 
     def _stop_collecting(self) -> None:
         if self._timer is not None:

@@ -317,8 +317,9 @@ async def test_a_jittery_uplink_is_put_back_in_order() -> None:
     assert counters.reordered > 0
     loud = np.flatnonzero(np.abs(heard) > 2_000)
     filled = counters.silence_samples  # while this machine's microphone stood still
-    assert counters.lost < 5  # what a busy machine brings too late is given up, too
-    assert 23_280 - 480 * counters.lost < loud[-1] - loud[0] < 24_720 + filled
+    missing = counters.lost + counters.late  # a busy machine brings some too late
+    assert missing < 5
+    assert 23_280 - 480 * missing < loud[-1] - loud[0] < 24_720 + filled
 
 
 async def test_a_fast_microphone_clock_makes_session_time_run_ahead() -> None:

@@ -50,6 +50,20 @@ def ticker(loop: FakeLoop) -> Ticker:
     return Ticker(loop)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("now_s", [100.0, 100.0001, 100.0134, 100.01999, 7.26])
+def test_ticks_lie_on_the_grid_of_the_clock(
+    loop: FakeLoop, ticker: Ticker, now_s: float
+) -> None:
+    """Where the sockets are read too: server/rtc/lean/sockets.py."""
+    loop.now_s = now_s
+
+    ticker.subscribe(lambda due_s: None)
+
+    ((when_s, _),) = loop.timers
+    assert 0 < when_s - now_s <= PERIOD_S + 1e-6
+    assert when_s / PERIOD_S == pytest.approx(round(when_s / PERIOD_S), abs=1e-5)
+
+
 def test_three_seconds_are_150_ticks_however_late_each_one_is(
     loop: FakeLoop, ticker: Ticker
 ) -> None:

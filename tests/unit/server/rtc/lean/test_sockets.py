@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+import pytest
 
 from server.rtc.lean import sockets
 from server.rtc.lean.sockets import MediaSocket, Poller
@@ -63,6 +66,33 @@ async def test_a_socket_taken_over_keeps_its_port_and_what_waited_in_it() -> Non
     peer.close()
     await asyncio.sleep(0)
     assert n_descriptors() == before
+
+
+@pytest.mark.parametrize("late_ms", [-1.0, 0.0, 0.3, 2.0, 4.9])
+def test_sockets_are_read_just_before_the_tick_and_half_way_to_the_next(
+    late_ms: float,
+) -> None:
+    """However late the reading before was; a loop's timer may be early, too."""
+
+    class Loop:
+        now_s = 100.009 + late_ms / 1000
+        due: ClassVar[list[float]] = []
+
+        def time(self) -> float:
+            return self.now_s
+
+        def call_at(self, when_s: float, call: Callable[[], None]) -> None:
+            self.due.append(when_s)
+            self.now_s = when_s + late_ms / 1000
+
+    loop = Loop()
+    poller = Poller(cast(asyncio.AbstractEventLoop, loop))
+
+    for _ in range(4):
+        poller._collect_later()
+
+    assert loop.due == pytest.approx([100.019, 100.029, 100.039, 100.049])
+    loop.due.clear()
 
 
 async def test_many_packets_are_collected_and_few_are_not() -> None:
