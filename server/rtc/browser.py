@@ -35,6 +35,8 @@ MAX_BUFFERED_CONTROL_BYTES = 256 * 1024
 CONTROL_GRACE_S = 0.1
 """How long the first JSON message waits for the `control` channel to open."""
 ANSWER_TIMEOUT_S = 10.0
+MAX_UNSENT = 64
+"""Messages kept for a browser with a track until it has a channel; the first ones."""
 
 
 class BrowserEvents(Protocol):
@@ -65,6 +67,7 @@ class BrowserPeer:
         self._path = media_path(policy.media_path, self._pc)
         self._audio: RTCDataChannel | None = None
         self._control: RTCDataChannel | None = None
+        self._unsent: list[str] = []
         self.line: AudioLine | None = None
         """Its audio, once there is a track or a channel for it."""
         self._channel_line: ChannelLine | None = None
@@ -128,6 +131,8 @@ class BrowserPeer:
         """Send one JSON message; a browser that never reads is reported lost."""
         channel = self._control or self._audio
         if channel is None:
+            if len(self._unsent) < MAX_UNSENT:
+                self._unsent.append(text)
             return
         if channel.bufferedAmount > MAX_BUFFERED_CONTROL_BYTES:
             self._events.on_lost("control channel is not being read")
@@ -188,6 +193,9 @@ class BrowserPeer:
         def on_close() -> None:
             self._events.on_lost(f"channel {channel.label} closed")
 
+        unsent, self._unsent = self._unsent, []
+        for text in unsent:
+            self.send_control(text)
         self._ready_soon()
 
     def _open_line(self, channel: RTCDataChannel) -> None:
