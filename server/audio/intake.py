@@ -140,14 +140,7 @@ class Intake:
     def packet(self, sequence: int, payload: bytes, *, is_pause: bool = False) -> None:
         """One packet; `is_pause` says that none follows for now."""
         if self._window.take_next(sequence):
-            if self._on_packet is None:
-                self._deliver_one(payload, is_pause)
-                return
-            # The common way once more: a call less for every packet.
-            self.rests = is_pause or len(payload) <= DTX_BYTES
-            self._recent.append(payload)
-            self._is_asleep = True
-            self._on_packet(payload)
+            self._deliver_one(payload, is_pause)
             return
         self._deliver(self._window.push(sequence, (payload, is_pause)))
         if self._on_packet is None and self._on_frame is None:

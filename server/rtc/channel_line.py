@@ -167,10 +167,8 @@ class OpusLine(ChannelLine):
         self._passed, counter = payload, self._counter
         if len(payload) <= opus_packet.SILENT_BYTES:
             self._transmit(counter.silence(payload))
-        elif self._send(counter.frame(payload)):
-            self.sent_frames += 1
         else:
-            self.dropped_frames += 1
+            self._transmit(counter.frame(payload))
 
     def rest(self) -> None:
         """A packet was lost further away: the peer's decoder goes on by itself."""

@@ -54,15 +54,14 @@ class LeanReceiver(RTCRtpReceiver):
 
     def on_packet(self, packet: bytes) -> None:
         """One decrypted RTP packet."""
-        first, second, sequence, timestamp, ssrc = rtp.HEADER.unpack_from(packet)
-        if not self._enabled or second & 0x7F not in self._payload_types:
+        payload_type, sequence, timestamp, ssrc = rtp.read_header(packet)
+        if not self._enabled or payload_type not in self._payload_types:
             return
         if ssrc != self._ssrc:
             self._start_stream(ssrc)
             self.transport._rtp_router.ssrc_table[ssrc] = self
         self._reception.add(sequence, timestamp, time.monotonic())
-        plain = first == rtp.PLAIN
-        payload = packet[rtp.HEADER_BYTES :] if plain else rtp.payload_of(packet)
+        payload = rtp.payload_of(packet)
         if payload:
             self.intake.packet(sequence, payload)
 

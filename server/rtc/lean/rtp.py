@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from struct import Struct
 
 HEADER_BYTES = 12
-PLAIN = 0x80
+_PLAIN = 0x80
 """First byte of a packet that has the header only, and no padding."""
-HEADER = Struct("!BBHLL")
-"""Flags, marker and payload type, sequence number, timestamp, SSRC."""
+_HEADER = Struct("!BBHLL")
 _EXTENSION = Struct("!HH")
 _SEQUENCES = 1 << 16
 
@@ -35,15 +34,15 @@ def pack(
     extension: bytes = b"",
 ) -> bytes:
     """One packet, unencrypted."""
-    first = PLAIN | 0x10 if extension else PLAIN
+    first = _PLAIN | 0x10 if extension else _PLAIN
     second = payload_type | 0x80 if marker else payload_type
-    return HEADER.pack(first, second, sequence, timestamp, ssrc) + extension + payload
+    return _HEADER.pack(first, second, sequence, timestamp, ssrc) + extension + payload
 
 
 def payload_of(packet: bytes) -> bytes:
     """What a packet carries; empty when its lengths make no sense."""
     first = packet[0]
-    if first == PLAIN:
+    if first == _PLAIN:
         return packet[HEADER_BYTES:]
     start = HEADER_BYTES + 4 * (first & 0x0F)
     if first & 0x10:
@@ -56,7 +55,7 @@ def payload_of(packet: bytes) -> bytes:
 
 def read_header(packet: bytes) -> tuple[int, int, int, int]:
     """(payload type, sequence number, timestamp, SSRC)."""
-    _, second, sequence, timestamp, ssrc = HEADER.unpack_from(packet)
+    _, second, sequence, timestamp, ssrc = _HEADER.unpack_from(packet)
     return second & 0x7F, sequence, timestamp, ssrc
 
 

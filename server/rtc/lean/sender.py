@@ -172,22 +172,16 @@ class LeanSender(RTCRtpSender):
         sequence, timestamp = self._sequence, self._timestamp
         self._sequence = (sequence + 1) & 0xFFFF
         self._timestamp = (timestamp + ticks) & 0xFFFFFFFF
-        if self._marker or self._extension:
-            packet = rtp.pack(
-                self._payload_type,
-                sequence,
-                timestamp,
-                self._ssrc,
-                payload,
-                marker=self._marker,
-                extension=self._extension,
-            )
-            self._marker = False
-        else:
-            header = rtp.HEADER.pack(
-                rtp.PLAIN, self._payload_type, sequence, timestamp, self._ssrc
-            )
-            packet = header + payload
+        packet = rtp.pack(
+            self._payload_type,
+            sequence,
+            timestamp,
+            self._ssrc,
+            payload,
+            marker=self._marker,
+            extension=self._extension,
+        )
+        self._marker = False
         self._history.append((sequence, packet))
         self._packets += 1
         self._octets += len(payload)
