@@ -9,6 +9,7 @@ import numpy as np
 
 from server.audio.format import FRAME_MS, FRAME_SAMPLES, Pcm
 from server.audio.splice import is_quiet
+from server.rtc.opus_packet import OF_20_MS, SILENT_BYTES, duration_ms
 
 PATIENCE_S = 0.06
 """So far may the sender be behind before silence is sent instead."""
@@ -66,14 +67,15 @@ class Passage:
         self.passed_frames += len(frames)
         return frames
 
-    def take_packet(self, now_s: float, *, duration_s: float, is_silent: bool) -> bool:
-        """An encoded packet has come: whether to send it on."""
+    def take_packet(self, payload: bytes, now_s: float) -> bool:
+        """An Opus packet, or b"" for 20 ms of nothing: whether to send it on."""
         self._advance(now_s)
-        limit_s = QUIET_LEAD_S if is_silent else MAX_LEAD_S
+        limit_s = QUIET_LEAD_S if len(payload) <= SILENT_BYTES else MAX_LEAD_S
         if self._lead_s > limit_s:
             self.dropped_frames += 1
             return False
-        self._lead_s += duration_s
+        is_usual = not payload or payload[0] in OF_20_MS
+        self._lead_s += _FRAME_S if is_usual else duration_ms(payload) / 1000
         self.passed_frames += 1
         return True
 

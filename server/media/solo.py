@@ -8,13 +8,12 @@ and the numbering go on, and whichever codec was asleep hears what it missed fir
 from collections.abc import Callable
 from typing import Protocol
 
-from server.audio.format import FRAME_MS, SILENCE, Pcm
+from server.audio.format import SILENCE, Pcm
 from server.audio.mixer import amplify
 from server.audio.speaking import SpeakingMeter
 from server.media.assistant import AssistantVoice
 from server.media.client import Client
 from server.media.passage import Passage
-from server.rtc.opus_packet import OF_20_MS, SILENT_BYTES, duration_ms
 from server.rtc.opus_packet import SILENCE as SILENT_PACKET
 
 SETTLE_TICKS = 10
@@ -25,7 +24,6 @@ CHOOSE_TICKS = 5
 LIVE_S = 0.045
 """Sound that came so recently goes on: whoever takes over leaves no hole after it."""
 PRIMING_FRAMES = 3
-_FRAME_S = FRAME_MS / 1000
 
 
 class ModelAudio(Protocol):
@@ -158,16 +156,10 @@ class Solo:
             return
         now_s = self._clock()
         if payload is None:
-            if self._uplink.take_packet(now_s, duration_s=0.02, is_silent=True):
-                self._model.send_packet(b"")
-            return
-        self._heard_s = now_s
-        usual = payload[0] in OF_20_MS
-        if self._uplink.take_packet(
-            now_s,
-            duration_s=_FRAME_S if usual else duration_ms(payload) / 1000,
-            is_silent=len(payload) <= SILENT_BYTES,
-        ):
+            payload = b""
+        else:
+            self._heard_s = now_s
+        if self._uplink.take_packet(payload, now_s):
             self._model.send_packet(payload)
 
     # --- down
@@ -186,15 +178,7 @@ class Solo:
         if payload is None:
             self.on_frame(SILENCE)
             return
-        if self._has_track and not self._downlink.take_packet(
-            now_s,
-            duration_s=(
-                _FRAME_S
-                if not payload or payload[0] in OF_20_MS
-                else duration_ms(payload) / 1000
-            ),
-            is_silent=len(payload) <= SILENT_BYTES,
-        ):
+        if self._has_track and not self._downlink.take_packet(payload, now_s):
             return
         self._played_s = now_s
         self.client.send_packet(payload)

@@ -43,6 +43,14 @@ async def mint(
         return response.status, await response.json()
 
 
+def offering(secret: dict[str, Any]) -> dict[str, str]:
+    """The headers of an offer that a browser makes with a client secret."""
+    return {
+        "Authorization": f"Bearer {secret['value']}",
+        "Content-Type": "application/sdp",
+    }
+
+
 def error_of(body: dict[str, Any]) -> tuple[str, Any, Any]:
     error = body["error"]
     assert set(error) == {"message", "type", "param", "code"}

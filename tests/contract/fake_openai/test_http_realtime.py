@@ -8,7 +8,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 
 from fake_openai.app import RunningFake
 from fake_openai.ice import LOOPBACK, address_policy
-from tests.contract.fake_openai.conftest import error_of, mint
+from tests.contract.fake_openai.conftest import error_of, mint, offering
 from tests.support.realtime_caller import BEARER
 
 
@@ -19,10 +19,7 @@ async def test_a_raw_offer_is_answered_201_with_location_and_sdp(
     async with http.post(
         f"{fake.base_url}/realtime/calls",
         data=offer,
-        headers={
-            "Authorization": f"Bearer {secret['value']}",
-            "Content-Type": "application/sdp",
-        },
+        headers=offering(secret),
     ) as response:
         answer = await response.text()
 

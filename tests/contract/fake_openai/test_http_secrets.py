@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from fake_openai.app import RunningFake
-from tests.contract.fake_openai.conftest import error_of, mint
+from tests.contract.fake_openai.conftest import error_of, mint, offering
 
 
 async def test_a_secret_shows_its_value_expiry_and_the_whole_session(
@@ -116,10 +116,7 @@ async def test_an_expired_secret_is_a_wrong_key(
     async with http.post(
         f"{fake.base_url}/realtime/calls",
         data=offer,
-        headers={
-            "Authorization": f"Bearer {secret['value']}",
-            "Content-Type": "application/sdp",
-        },
+        headers=offering(secret),
     ) as response:
         body = await response.json()
 

@@ -42,14 +42,13 @@ class Owner:
             self.gone.append((client.client_id, reason))
 
 
-async def test_one_who_cannot_come_back_has_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Nobody else says so: its old connection made way for the new one, and a session
-    that is not told of its last client's going waits for it for ever."""
+def an_audience(
+    monkeypatch: pytest.MonkeyPatch, *, n_made: int
+) -> tuple[Owner, Audience]:
+    """An empty one whose second browser ever cannot be answered."""
     monkeypatch.setattr(module, "Client", Peer)
     monkeypatch.setattr(module, "parse_offer", lambda text: text)
-    monkeypatch.setattr(Peer, "n_made", 0)
+    monkeypatch.setattr(Peer, "n_made", n_made)
     owner = Owner()
     owner.audience = audience = Audience(
         cast(Any, owner),
@@ -57,6 +56,15 @@ async def test_one_who_cannot_come_back_has_left(
         policy=cast(Any, None),
         ticker=cast(Any, SimpleNamespace()),
     )
+    return owner, audience
+
+
+async def test_one_who_cannot_come_back_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody else says so: its old connection made way for the new one, and a session
+    that is not told of its last client's going waits for it for ever."""
+    owner, audience = an_audience(monkeypatch, n_made=0)
     first = await audience.admit("offer", name="Ada", resume_client_id=None)
 
     with pytest.raises(MediaError):
@@ -67,16 +75,7 @@ async def test_one_who_cannot_come_back_has_left(
 
 
 async def test_one_who_never_came_has_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Client", Peer)
-    monkeypatch.setattr(module, "parse_offer", lambda text: text)
-    monkeypatch.setattr(Peer, "n_made", 1)
-    owner = Owner()
-    owner.audience = audience = Audience(
-        cast(Any, owner),
-        limits=MediaLimits(),
-        policy=cast(Any, None),
-        ticker=cast(Any, SimpleNamespace()),
-    )
+    owner, audience = an_audience(monkeypatch, n_made=1)
 
     with pytest.raises(MediaError):
         await audience.admit("offer", name="Ada", resume_client_id=None)

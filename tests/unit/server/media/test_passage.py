@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.audio.format import FRAME_SAMPLES, Pcm
 from server.media.passage import MAX_LEAD_S, PATIENCE_S, Passage
+from server.rtc.opus_packet import SILENCE as SILENT
 
 FRAME: Pcm = np.arange(FRAME_SAMPLES, dtype=np.int16)
+SOUND = bytes([0xD8]) + bytes(60)
+"""An Opus packet of 20 ms."""
 
 
 def run(passage: Passage, seconds: float, *, talks: bool, start_s: float) -> float:
@@ -118,13 +122,22 @@ def test_no_sample_is_lost_or_repeated_whatever_the_message_sizes(
 def test_packets_of_a_burst_are_dropped_beyond_the_lead_and_counted() -> None:
     """Silent ones sooner: then the burst is over before the next word."""
     passage = Passage(0.0)
-    sent = [
-        passage.take_packet(0.0, duration_s=0.02, is_silent=False) for _ in range(10)
-    ]
+    sent = [passage.take_packet(SOUND, 0.0) for _ in range(10)]
 
     assert sent == [True] * 6 + [False] * 4
     assert (passage.passed_frames, passage.dropped_frames) == (6, 4)
     assert passage.lead_s <= MAX_LEAD_S + 0.021
-    assert not passage.take_packet(0.08, duration_s=0.02, is_silent=True)
-    assert passage.take_packet(0.08, duration_s=0.02, is_silent=False)
-    assert passage.take_packet(0.13, duration_s=0.02, is_silent=True)
+    assert not passage.take_packet(SILENT, 0.08)
+    assert passage.take_packet(SOUND, 0.08)
+    assert passage.take_packet(SILENT, 0.13)
+
+
+def test_a_packet_counts_as_long_as_it_lasts() -> None:
+    """60 ms of speech (RFC 6716 section 3.1, configuration 11), and nothing at all."""
+    passage = Passage(0.0)
+
+    assert passage.take_packet(bytes([11 << 3]) + bytes(60), 0.0)
+    assert passage.lead_s == pytest.approx(0.06)
+    assert not passage.take_packet(b"", 0.0)
+    assert passage.take_packet(b"", 0.05)
+    assert passage.lead_s == pytest.approx(0.03, abs=0.001)
